@@ -1,0 +1,172 @@
+"""One request: bytes in, bytes out. What `/mutate`, `review`, `inject` and the tests call.
+
+    bytes -> Review -> Found -> Intent -> Token, Verdict -> Plan -> operations -> bytes
+
+Whatever happens, a review with a uid gets a whole review back. Errors of the domain are `Refused`; here they become an answer.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from webhook.core import annotations, eligible, patch, plan, review, token
+from webhook.core.annotations import Found
+from webhook.core.bindings import Snapshot
+from webhook.core.intent import Intent
+from webhook.core.pod import Metadata, Pod, Spec
+from webhook.core.reasons import Reason
+from webhook.core.refusal import Refused, clean, refused, warning
+from webhook.core.review import PodError, Review, ReviewError
+from webhook.settings import Settings
+
+WARNINGS_MAX = 16  # together below the 4,096 characters after which the API server drops the rest
+INJECTED, REFUSED, UNCHANGED, MALFORMED, FAILED = "injected", "refused", "unchanged", "malformed", "failed"
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What goes back, and what log and metrics say of it."""
+
+    status: int  # HTTP
+    body: bytes  # JSON
+    decision: str  # one of the constants above
+    reason: str = ""
+    uid: str = ""
+    namespace: str = ""
+    injection_type: str = ""  # init_and_sidecar, init_only, sidecar_only
+    role: str = ""
+    mount: str = ""  # with auth/
+    dry_run: bool = False
+    findings: tuple[str, ...] = ()  # reason codes of what was let pass
+    error: BaseException | None = None  # a fault of ours, for the log
+
+
+class Outcome(Struct, kw_only=True):
+    """What is known of a request so far; a refusal on the way leaves the rest at its default."""
+
+    role: str = ""
+    mount: str = ""
+    findings: tuple[str, ...] = ()
+    injection_type: str = ""
+    warnings: Sequence[str] = ()
+    patch: bytes | None = None
+
+
+class Admission:
+    """Answers reviews with one set of settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build once what depends on settings alone."""
+        self._profile = settings.profile
+        self._reader = settings.reader
+
+    def answer(self, body: bytes, bindings: Snapshot | None, now: float) -> Answer:
+        """Return the answer to a request's body; never raises.
+
+        Args:
+            body: as received.
+            bindings: the roles to check against, None when there are none (yet).
+            now: seconds since 1970, for the age of the bindings.
+        """
+        try:
+            request = review.decode(body)
+        except ReviewError as error:
+            return _malformed(str(error))
+        except PodError as error:
+            problem = refused(Reason.POD_INVALID, "request.object", str(error))
+            return _refusal(error.review, problem, Outcome())
+        outcome = Outcome()
+        try:
+            self._decide(request, bindings, now, outcome)
+        except Refused as refusal:
+            return _refusal(request, refusal, outcome)
+        except msgspec.DecodeError as error:  # a part of the pod that is read on demand
+            return _refusal(request, refused(Reason.POD_INVALID, "request.object", str(error)), outcome)
+        except Exception as error:  # noqa: BLE001 the API server must get a whole review, whatever we did wrong
+            fault = refused(Reason.INTERNAL_ERROR, "vault-webhook", f"request {request.uid} met a fault of the webhook")
+            return _refusal(request, fault, outcome, error=error)
+        return _admission(request, outcome)
+
+    def _decide(self, request: Review, bindings: Snapshot | None, now: float, outcome: Outcome) -> None:
+        """Fill in the outcome, step by step, or raise Refused."""
+        pod = request.pod
+        found = annotations.find(_annotations(pod)) if pod else None
+        if pod is None or found is None:
+            return
+        if why := eligible.why_not(pod):
+            outcome.warnings = [warning(found.family.prefix + annotations.SWITCH, why)]
+            return
+        self._guard_system_namespaces(request, found)
+        intent = self._reader.read(found, namespace=request.namespace)
+        outcome.warnings = intent.warnings
+        agent_token = token.choose(pod, intent, self._profile, "")
+        planned = plan.build(request, pod, intent, self._profile, agent_token, marked=found.status == "injected")
+        outcome.warnings = [*intent.warnings, *planned.warnings]
+        outcome.patch = patch.encode(planned, pod.spec or Spec(), found.family)
+        outcome.injection_type = planned.injection_type
+
+    def _guard_system_namespaces(self, request: Review, found: Found) -> None:
+        if request.namespace in self._profile.system_namespaces and found.status != "injected":
+            raise refused(
+                Reason.SYSTEM_NAMESPACE,
+                found.family.prefix + annotations.SWITCH,
+                f"no agent is injected in namespace {request.namespace}",
+                "Remove this annotation, or move the workload",
+            )
+
+
+def _annotations(pod: Pod) -> Mapping[str, str | None]:
+    return (pod.metadata or Metadata()).annotations or {}
+
+
+def _malformed(problem: str) -> Answer:
+    body = msgspec.json.encode({"error": clean(problem), "remedy": "send an AdmissionReview of admission.k8s.io/v1"})
+    return Answer(status=400, body=body, decision=MALFORMED, reason="NoReview")
+
+
+def _admission(request: Review, outcome: Outcome) -> Answer:
+    decision = UNCHANGED if outcome.patch is None else INJECTED
+    body = review.allow(
+        request.uid, patch=outcome.patch, warnings=outcome.warnings[:WARNINGS_MAX], audit=_audit(outcome)
+    )
+    return Answer(
+        status=200,
+        body=body,
+        decision=decision,
+        uid=request.uid,
+        namespace=request.namespace,
+        injection_type=outcome.injection_type,
+        role=outcome.role,
+        mount=outcome.mount,
+        dry_run=request.dry_run,
+        findings=outcome.findings,
+    )
+
+
+def _refusal(request: Review, refusal: Refused, outcome: Outcome, *, error: BaseException | None = None) -> Answer:
+    body = review.refuse(
+        request.uid,
+        code=refusal.status,
+        reason=refusal.reason,
+        message=refusal.message,
+        warnings=outcome.warnings[:WARNINGS_MAX],
+        audit={**_audit(outcome), "decision": REFUSED, "reason": refusal.reason},
+    )
+    return Answer(
+        status=200,
+        body=body,
+        decision=REFUSED if error is None else FAILED,
+        reason=refusal.reason,
+        uid=request.uid,
+        namespace=request.namespace,
+        role=outcome.role,
+        mount=outcome.mount,
+        dry_run=request.dry_run,
+        findings=outcome.findings,
+        error=error,
+    )
+
+
+def _audit(outcome: Outcome) -> dict[str, str]:
+    """Return what is the same in both rounds of one admission: the claim, not what was done about it."""
+    return {"role": outcome.role, "mount": outcome.mount} if outcome.role else {}

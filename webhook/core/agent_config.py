@@ -1,0 +1,197 @@
+"""The agent's configuration: an Intent and the kind of agent in, one JSON document out.
+
+Written as the agents' HCL reader really takes it: lists for sinks, listeners and templates, booleans and numbers as such,
+empty lists left out, raw UTF-8.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from webhook.core import layout
+from webhook.core.intent import Intent, SecretRequest
+from webhook.core.texts import duration_ns
+
+VARIABLE_BYTES_MAX = 131_071  # MAX_ARG_STRLEN of Linux less the closing NUL: "NAME=value" of one variable
+NATIVE_MAX_BACKOFF = "30s"  # an agent that retries sooner recovers before the kubelet would restart it
+TOKEN_FILE_MODE = 0o644  # of the token written for the app, which has another uid
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Kind(Enum):
+    """Which of the agent containers a configuration is for."""
+
+    INIT = "init"  # renders once and ends
+    SIDECAR = "sidecar"  # stays beside the app
+    NATIVE = "native"  # stays, as an init container with restartPolicy Always
+
+
+def document(intent: Intent, kind: Kind, token_file: str, *, persistent_cache: bool) -> bytes:
+    """Return the configuration as JSON.
+
+    Args:
+        intent: what the author asks for; never one in ConfigMap mode.
+        kind: the agent it is for.
+        token_file: path in the agent container of the service account token.
+        persistent_cache: an init container hands its cache on to the sidecar.
+    """
+    config: dict[str, Any] = {
+        "auto_auth": {"method": _method(intent, kind, token_file), "sink": _sinks(intent)},
+        "exit_after_auth": kind is Kind.INIT,
+        "pid_file": layout.PID_FILE,
+        "vault": _server(intent),
+    }
+    if intent.secrets:
+        config["template"] = [_template(secret, intent.default_template) for secret in intent.secrets]
+    config["template_config"] = _template_config(intent, kind)
+    if intent.cache or intent.enable_quit:
+        config.update(_listener_and_cache(intent, _persist(intent, token_file) if persistent_cache else None))
+    if intent.telemetry is not None:
+        config["telemetry"] = intent.telemetry
+    if intent.disable_idle_connections:
+        config["disable_idle_connections"] = intent.disable_idle_connections
+    if intent.disable_keep_alives:
+        config["disable_keep_alives"] = intent.disable_keep_alives
+    if kind is Kind.NATIVE:  # the startup probe quotes the last error from this file
+        config["log_file"] = layout.LOG_FILE
+        config["log_rotate_bytes"] = 65_536
+        config["log_rotate_max_files"] = -1
+    return _encode(config)
+
+
+def fits_one_variable(config: bytes) -> bool:
+    """Tell whether the configuration, base64 encoded, fits into one environment variable."""
+    return len(layout.CONFIG_VARIABLE) + 1 + (len(config) + 2) // 3 * 4 <= VARIABLE_BYTES_MAX
+
+
+def _method(intent: Intent, kind: Kind, token_file: str) -> dict[str, Any]:
+    method: dict[str, Any] = {
+        "type": "token_file" if intent.auth_type == "token-file" else intent.auth_type,
+        "mount_path": intent.auth_path,
+    }
+    if intent.min_backoff:
+        method["min_backoff"] = intent.min_backoff
+    if max_backoff := _max_backoff(intent, kind):
+        method["max_backoff"] = max_backoff
+    if intent.namespace:
+        method["namespace"] = intent.namespace
+    if config := _method_config(intent, token_file):
+        method["config"] = config
+    if intent.exit_on_err:
+        method["exit_on_err"] = True
+    return method
+
+
+def _max_backoff(intent: Intent, kind: Kind) -> str:
+    if kind is not Kind.NATIVE or intent.max_backoff or intent.states("auth-max-backoff"):
+        return intent.max_backoff
+    longer = intent.min_backoff and duration_ns(intent.min_backoff) > duration_ns(NATIVE_MAX_BACKOFF)
+    return intent.min_backoff if longer else NATIVE_MAX_BACKOFF
+
+
+def _method_config(intent: Intent, token_file: str) -> Mapping[str, str]:
+    config: dict[str, str] = {}
+    if intent.auth_type == "kubernetes":
+        config["token_path"] = token_file
+    elif intent.auth_type == "jwt" and "path" not in intent.auth_config:
+        config["path"] = token_file
+        config["remove_jwt_after_reading"] = "false"  # our volume is read-only
+    config.update(intent.auth_config)
+    if intent.role:
+        config["role"] = intent.role
+    return config
+
+
+def _sinks(intent: Intent) -> list[dict[str, Any]]:
+    sinks: list[dict[str, Any]] = [{"type": "file", "config": {"path": layout.TOKEN_SINK}}]
+    if intent.inject_token:
+        path = f"{intent.secret_volume_path}/token"
+        sinks.append({"type": "file", "config": {"path": path, "mode": TOKEN_FILE_MODE}})
+    return sinks
+
+
+def _server(intent: Intent) -> dict[str, Any]:
+    server: dict[str, Any] = {"address": intent.address}
+    for name, value in (
+        ("ca_cert", intent.ca_cert),
+        ("ca_path", intent.ca_path),
+        ("tls_skip_verify", intent.tls_skip_verify),
+        ("client_cert", intent.client_cert),
+        ("client_key", intent.client_key),
+        ("tls_server_name", intent.tls_server_name),
+    ):
+        if value:
+            server[name] = value
+    return server
+
+
+def _template(secret: SecretRequest, default: str) -> dict[str, Any]:
+    template: dict[str, Any] = {"destination": secret.destination}
+    if secret.template:
+        template["contents"] = secret.template
+    elif secret.template_file:
+        template["source"] = secret.template_file
+    else:
+        template["contents"] = default_template(secret, default)
+    template["left_delimiter"] = secret.left_delimiter
+    template["right_delimiter"] = secret.right_delimiter
+    if secret.command:
+        template["command"] = secret.command
+    if secret.perms:
+        template["perms"] = secret.perms
+    if secret.error_on_missing_key:
+        template["error_on_missing_key"] = True
+    return template
+
+
+def default_template(secret: SecretRequest, form: str) -> str:
+    """Return the template of a secret that brings none, in its own delimiters: `map` or `json`."""
+    left, right = secret.left_delimiter, secret.right_delimiter
+    path = secret.path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    opening, end = f'{left} with secret "{path}" {right}', f"{left} end {right}"
+    if form == "json":
+        return f"{opening}{left} .Data | toJSON {right}\n{end}"
+    return f"{opening}{left} range $k, $v := .Data {right}{left} $k {right}: {left} $v {right}\n{end}{end}"
+
+
+def _template_config(intent: Intent, kind: Kind) -> dict[str, Any]:
+    stated = kind is not Kind.NATIVE or intent.states("template-config-exit-on-retry-failure")
+    config: dict[str, Any] = {"exit_on_retry_failure": intent.exit_on_retry_failure and stated}
+    if intent.render_interval:
+        config["static_secret_render_interval"] = intent.render_interval
+    if intent.max_connections_per_host:
+        config["max_connections_per_host"] = intent.max_connections_per_host
+    if intent.lease_renewal_threshold:
+        config["lease_renewal_threshold"] = intent.lease_renewal_threshold
+    return config
+
+
+def _listener_and_cache(intent: Intent, persist: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return `listener` and `cache`; the init container of a pod without sidecar has no use for a cache."""
+    listener: dict[str, Any] = {"type": "tcp", "address": f"127.0.0.1:{intent.cache_port}", "tls_disable": True}
+    members: dict[str, Any] = {}
+    if intent.cache and not intent.pre_populate_only:
+        cache: dict[str, Any] = {}
+        if intent.cache_token:
+            cache["use_auto_auth_token"] = intent.cache_token
+        if persist:
+            cache["persist"] = persist
+        members = {"listener": [listener], "cache": cache}
+    if intent.enable_quit:
+        listener["agent_api"] = {"enable_quit": True}
+        members = {"listener": [listener], "cache": members.get("cache", {})}
+    return members
+
+
+def _persist(intent: Intent, token_file: str) -> dict[str, Any]:
+    persist: dict[str, Any] = {
+        "type": "kubernetes",
+        "path": layout.CACHE_PATH,
+        "service_account_token_file": token_file,
+    }
+    if intent.cache_exit_on_err:
+        persist["exit_on_err"] = True
+    return persist

@@ -1,0 +1,407 @@
+"""The bindings document: bytes in, one Snapshot out, or a BindingsError that names the place and how to mend it.
+
+Every role is read and checked when the document is loaded; its normal form is built when a pod first asks for it,
+so loading is one pass and a look-up never depends on the number of roles.
+To add a field: a member of its shape in document.py or roles.py, and of the value here that it ends in.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from operator import attrgetter
+from typing import cast
+
+import msgspec
+
+from webhook.core.document import (
+    BindingsError,
+    ConfigText,
+    DocumentText,
+    MountText,
+    NamespaceText,
+    PolicyText,
+    RoleNameText,
+    SecretMountText,
+    decode,
+)
+from webhook.core.roles import (
+    FLAG_FIELDS,
+    NUMBER_FIELDS,
+    JwtRole,
+    KubernetesRole,
+    Role,
+    RoleText,
+    jwt_role,
+    kubernetes_role,
+)
+from webhook.core.selector import ParseYaml, Selector
+from webhook.core.selector import parse as parse_selector
+from webhook.core.values import Flag, Number, clean, flag, seconds, unix_time
+
+__all__ = ["AuthConfig", "AuthMount", "BindingsError", "PolicyEntry", "RoleState", "SecretMount", "Snapshot", "load"]
+
+API_VERSION = "vault-bindings/v1"
+KIND = "BindingSnapshot"
+KUBERNETES = "kubernetes"
+JWT_TYPES = ("jwt", "oidc")
+ROLE_TYPES = (KUBERNETES, *JWT_TYPES)  # mounts of these types have roles we can read
+KV_VERSIONS = (1, 2)
+
+_DOCUMENT = msgspec.json.Decoder(DocumentText)
+_MOUNT = msgspec.json.Decoder(MountText)
+_ROLE = msgspec.json.Decoder(RoleText)
+_ROLE_NAME = msgspec.json.Decoder(RoleNameText)
+_POLICY = msgspec.json.Decoder(PolicyText)
+_SECRET_MOUNT = msgspec.json.Decoder(SecretMountText)
+_NAMESPACE = msgspec.json.Decoder(NamespaceText)
+_NUMBERS = attrgetter(*NUMBER_FIELDS)
+_FLAGS = attrgetter(*FLAG_FIELDS)
+_PLAIN_NUMBERS = frozenset((int, type(None)))  # what needs no second look, unless negative
+_PLAIN_FLAGS = frozenset((True, False, None))
+_ROLES_BY_NAME = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ROLES_LISTED = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class RoleState(Enum):
+    """Why there is no role to check."""
+
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"  # it exists; its bindings could not be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthConfig:
+    """The fields of an auth mount's configuration that decide a login; absent ones as the server takes them."""
+
+    is_known: bool = False  # the document has a config section for the mount
+    issuer: str = ""  # empty: no issuer is checked
+    reviewer_is_missing: bool = False  # no credential of its own to review tokens with, stated explicitly
+    has_annotation_metadata: bool = False
+    bound_issuer: str = ""  # jwt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthMount:
+    """One auth mount with its roles."""
+
+    path: str  # no `auth/`, no slash at either end
+    namespace: str  # Vault's; "" is the root
+    type: str
+    accessor: str  # "" where the document names none
+    complete: bool  # the role list is exhaustive
+    fetched_at: float | None  # of this mount alone
+    config: AuthConfig
+    texts: Mapping[str, RoleText | None] = field(repr=False)  # by lower-case name; None could not be read
+    selectors: Mapping[str, Selector] = field(repr=False)  # by text
+    _roles: dict[str, Role] = field(default_factory=dict, repr=False, compare=False)  # those asked for so far
+
+    def role(self, name: str) -> Role | RoleState:
+        """Return the role of that name, whatever its case, or why there is none."""
+        key = name.lower()
+        known = self._roles.get(key)
+        if known is not None:
+            return known
+        text = self.texts.get(key, RoleState.ABSENT)
+        if isinstance(text, RoleState):
+            return text
+        if text is None:
+            return RoleState.UNREADABLE
+        role: Role = jwt_role(key, text) if self.type in JWT_TYPES else kubernetes_role(key, text, self.selectors)
+        self._roles[key] = role
+        return role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyEntry:
+    """One ACL policy."""
+
+    name: str  # lower case
+    text: str | None  # None: it exists, its text could not be read
+    allows_slashes: bool  # OpenBao: template values may hold slashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretMount:
+    """One secrets mount."""
+
+    path: str  # no slash at either end
+    kv_version: int  # 1 or 2; 0 for other engines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What is known of one server at one time."""
+
+    product: str  # vault or openbao
+    server_address: str  # "" where the document names none
+    fetched_at: float | None  # Unix seconds; None never grows stale
+    identity_is_managed: bool  # entities and groups may grant more than the role does
+    auth_is_complete: bool
+    policies_are_complete: bool
+    mounts_are_complete: bool
+    auth_mounts: Mapping[tuple[str, str], AuthMount] = field(repr=False)  # by namespace and path
+    policies: Mapping[tuple[str, str], PolicyEntry] | None = field(repr=False)  # by namespace and name; None: unknown
+    secret_mounts: Mapping[str, Mapping[str, SecretMount]] | None = field(repr=False)  # namespace, path; None: unknown
+    namespaces: Mapping[str, Mapping[str, str]] = field(repr=False)  # of Kubernetes: their labels
+    cache: dict[object, object] = field(default_factory=dict, repr=False, compare=False)  # what acl.py parsed so far
+
+    @property
+    def role_count(self) -> int:
+        """Return the number of roles of all mounts."""
+        return sum(len(mount.texts) for mount in self.auth_mounts.values())
+
+    @property
+    def mount_count(self) -> int:
+        """Return the number of auth mounts."""
+        return len(self.auth_mounts)
+
+    def auth_mount(self, namespace: str, path: str) -> AuthMount | None:
+        """Return the auth mount at that path (no `auth/`) of that Vault namespace."""
+        return self.auth_mounts.get((namespace, path))
+
+
+def load(document: bytes, parse_yaml: ParseYaml) -> Snapshot:
+    """Return the snapshot the document describes.
+
+    Args:
+        document: JSON or YAML text of kind BindingSnapshot; unknown fields are ignored.
+        parse_yaml: yields the documents of a YAML text, and raises ValueError where it is none.
+
+    Raises:
+        BindingsError: the document cannot be used; the message names the place and the remedy.
+    """
+    text = decode(_json(document, parse_yaml), _DOCUMENT, "document")
+    _check_kind(text)
+    server, complete = text.server, text.complete
+    return Snapshot(
+        product=_choice((server and server.product) or "vault", ("vault", "openbao"), "server.product"),
+        server_address=(server and server.address) or "",
+        fetched_at=_time(text.fetchedAt, "fetchedAt"),
+        identity_is_managed=_choice(text.identityModel or "automatic", ("automatic", "managed"), "identityModel")
+        == "managed",
+        auth_is_complete=_flag(complete and complete.auth, "complete.auth", default=True),
+        policies_are_complete=_flag(complete and complete.policies, "complete.policies", default=True),
+        mounts_are_complete=_flag(complete and complete.mounts, "complete.mounts", default=True),
+        auth_mounts=_auth_mounts(text.auth or (), parse_yaml),
+        policies=None if text.policies is None else _policies(text.policies),
+        secret_mounts=None if text.mounts is None else _secret_mounts(text.mounts),
+        namespaces=_namespaces(text.namespaces or {}),
+    )
+
+
+def _json(document: bytes, parse_yaml: ParseYaml) -> bytes:
+    """Return the document as JSON text; YAML is turned into it, so that there is one way to read both."""
+    try:
+        msgspec.json.decode(document, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return _yaml_as_json(document, parse_yaml)
+    return document
+
+
+def _yaml_as_json(document: bytes, parse_yaml: ParseYaml) -> bytes:
+    try:
+        documents = list(parse_yaml(document))
+        encoded = msgspec.json.encode(documents[0] if documents else None)
+    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise BindingsError("document", clean(error, 150), "Write one JSON or YAML document.") from error
+    if len(documents) != 1:
+        raise BindingsError("document", f"{len(documents)} YAML documents", "Write exactly one in a file.")
+    return encoded
+
+
+def _check_kind(text: DocumentText) -> None:
+    for place, value, wanted in (("apiVersion", text.apiVersion, API_VERSION), ("kind", text.kind, KIND)):
+        if value != wanted:
+            raise BindingsError(place, f"{clean(value)} is not {wanted}", f"Write `{place}: {wanted}`.")
+
+
+def _auth_mounts(raws: Iterable[msgspec.Raw], parse_yaml: ParseYaml) -> dict[tuple[str, str], AuthMount]:
+    mounts: dict[tuple[str, str], AuthMount] = {}
+    for index, raw in enumerate(raws):
+        place = f"auth[{index}]"
+        mount = _auth_mount(decode(raw, _MOUNT, place), place, parse_yaml)
+        if (mount.namespace, mount.path) in mounts:
+            raise _duplicate(f"{place}.path", f"auth mount {clean(mount.path)}")
+        mounts[mount.namespace, mount.path] = mount
+    return mounts
+
+
+def _auth_mount(text: MountText, place: str, parse_yaml: ParseYaml) -> AuthMount:
+    path = (text.path or "").strip("/").removeprefix("auth/").strip("/")
+    if not path or not text.type:
+        raise BindingsError(place, "a mount needs a path and a type", "Take both from `vault auth list`.")
+    texts = dict(_roles(text.roles, f"{place}.roles"))
+    return AuthMount(
+        path=path,
+        namespace=(text.namespace or "").strip("/"),
+        type=text.type,
+        accessor=text.accessor or "",
+        complete=_flag(text.complete, f"{place}.complete", default=True),
+        fetched_at=_time(text.fetchedAt, f"{place}.fetchedAt"),
+        config=_config(text.config, f"{place}.config"),
+        texts=texts,
+        selectors={selector: parse_selector(selector, parse_yaml) for selector in _selectors(texts.values())},
+    )
+
+
+def _selectors(texts: Iterable[RoleText | None]) -> set[str]:
+    return {
+        text.bound_service_account_namespace_selector
+        for text in texts
+        if text is not None and text.bound_service_account_namespace_selector
+    }
+
+
+def _config(text: ConfigText | None, place: str) -> AuthConfig:
+    if text is None:
+        return AuthConfig()
+    validates = not _flag(text.disable_iss_validation, f"{place}.disable_iss_validation", default=True)
+    reviewer = _flag(text.token_reviewer_jwt_set, f"{place}.token_reviewer_jwt_set", default=True)
+    metadata = f"{place}.use_annotations_as_alias_metadata"
+    return AuthConfig(
+        is_known=True,
+        issuer=(text.issuer or "") if validates else "",
+        reviewer_is_missing=not reviewer and _flag(text.disable_local_ca_jwt, f"{place}.disable_local_ca_jwt"),
+        has_annotation_metadata=_flag(text.use_annotations_as_alias_metadata, metadata),
+        bound_issuer=text.bound_issuer or "",
+    )
+
+
+def _roles(raw: msgspec.Raw, place: str) -> Iterator[tuple[str, RoleText | None]]:
+    """Yield the roles of one mount by lower-case name, each checked."""
+    seen: set[str] = set()
+    for name, role_place, role in _named_roles(raw, place):
+        if name in seen:
+            raise _duplicate(role_place, f"role {clean(name)}")
+        seen.add(name)
+        yield name, _role_text(role, role_place)
+
+
+def _named_roles(raw: msgspec.Raw, place: str) -> Iterator[tuple[str, str, msgspec.Raw]]:
+    first = bytes(memoryview(raw)[:1])
+    if first == b"{":
+        for name, role in _ROLES_BY_NAME.decode(raw).items():
+            yield name.lower(), f"{place}.{name}", role
+    elif first == b"[":
+        for index, role in enumerate(_ROLES_LISTED.decode(raw)):
+            yield _role_name(role, f"{place}[{index}]"), f"{place}[{index}]", role
+    elif first != b"n":
+        raise BindingsError(place, "neither mapping nor list", "Write a mapping of names to roles.")
+
+
+def _role_name(raw: msgspec.Raw, place: str) -> str:
+    text = decode(raw, _ROLE_NAME, place)
+    name = text.role_name or text.name
+    if not name:
+        raise BindingsError(place, "a role in a list needs a name", "Write `role_name`, or use a mapping of names.")
+    return name.lower()
+
+
+def _role_text(raw: msgspec.Raw, place: str) -> RoleText | None:
+    if bytes(memoryview(raw)[:1]) == b"n":
+        return None
+    text = decode(raw, _ROLE, place)
+    wrapped = text.data
+    if wrapped:
+        if text.bound_service_account_names is None and text.user_claim is None:
+            return _role_text(wrapped, f"{place}.data")
+        text.data = msgspec.Raw()
+    numbers, flags = _NUMBERS(text), _FLAGS(text)
+    if not _PLAIN_NUMBERS.issuperset(map(type, numbers)) or min(filter(None, numbers), default=0) < 0:
+        _check_numbers(numbers, place)
+    if not _PLAIN_FLAGS.issuperset(flags):
+        for name, value in zip(FLAG_FIELDS, flags, strict=True):
+            _flag(value, f"{place}.{name}")
+    return text
+
+
+def _check_numbers(numbers: Iterable[Number], place: str) -> None:
+    for name, value in zip(NUMBER_FIELDS, numbers, strict=True):
+        try:
+            seconds(value)
+        except ValueError as error:
+            remedy = "Write seconds, or a duration such as 1h30m."
+            raise BindingsError(f"{place}.{name}", f"{error} is no duration", remedy) from error
+
+
+def _policies(raws: Iterable[msgspec.Raw]) -> dict[tuple[str, str], PolicyEntry]:
+    policies: dict[tuple[str, str], PolicyEntry] = {}
+    for index, raw in enumerate(raws):
+        place = f"policies[{index}]"
+        text = decode(raw, _POLICY, place)
+        name = (text.name or "").strip().lower()
+        if not name:
+            raise BindingsError(f"{place}.name", "a policy needs a name", "Take it from `vault policy list`.")
+        key = (text.namespace or "").strip("/"), name
+        if key in policies:
+            raise _duplicate(f"{place}.name", f"policy {clean(name)}")
+        slashes = f"{place}.allow_slashes_in_identity_templates"
+        policies[key] = PolicyEntry(
+            name=name,
+            text=text.hcl if text.hcl is not None else text.policy,
+            allows_slashes=_flag(text.allow_slashes_in_identity_templates, slashes),
+        )
+    return policies
+
+
+def _secret_mounts(raws: Iterable[msgspec.Raw]) -> dict[str, dict[str, SecretMount]]:
+    mounts: dict[str, dict[str, SecretMount]] = {}
+    for index, raw in enumerate(raws):
+        place = f"mounts[{index}]"
+        text = decode(raw, _SECRET_MOUNT, place)
+        path = (text.path or "").strip("/")
+        if not path:
+            raise BindingsError(f"{place}.path", "a mount needs a path", "Take it from `vault secrets list`.")
+        siblings = mounts.setdefault((text.namespace or "").strip("/"), {})
+        if path in siblings:
+            raise _duplicate(f"{place}.path", f"secrets mount {clean(path)}")
+        siblings[path] = SecretMount(path=path, kv_version=_kv_version(text, place))
+    return mounts
+
+
+def _kv_version(text: SecretMountText, place: str) -> int:
+    if text.type == "generic":
+        return 1
+    if text.type != "kv":
+        return 0
+    stated = text.options.version if text.options is not None and text.options.version else text.version
+    version = str(stated or 1).strip()
+    if version not in map(str, KV_VERSIONS):
+        raise BindingsError(f"{place}.options.version", f"{clean(version)} is no KV version", 'Write "1" or "2".')
+    return int(version)
+
+
+def _namespaces(raws: Mapping[str, msgspec.Raw]) -> dict[str, Mapping[str, str]]:
+    """Return the labels by namespace; one whose labels are not given stays unknown."""
+    labels: dict[str, Mapping[str, str]] = {}
+    for name, raw in raws.items():
+        if bytes(memoryview(raw)[:1]) == b"n":
+            continue
+        text = decode(raw, _NAMESPACE, f"namespaces.{name}")
+        if text.labels is not None:
+            labels[name] = text.labels
+    return labels
+
+
+def _duplicate(place: str, what: str) -> BindingsError:
+    return BindingsError(place, f"{what} is given twice", "Keep one of them; case does not tell role names apart.")
+
+
+def _flag(value: Flag, place: str, *, default: bool = False) -> bool:
+    try:
+        return flag(value, default=default)
+    except ValueError as error:
+        raise BindingsError(place, f"{error} is no truth value", "Write true or false.") from error
+
+
+def _time(value: str | None, place: str) -> float | None:
+    try:
+        return unix_time(value)
+    except ValueError as error:
+        raise BindingsError(place, f"{error} is no time", "Write RFC 3339, such as 2026-02-03T10:00:00Z.") from error
+
+
+def _choice(value: str, choices: tuple[str, ...], place: str) -> str:
+    if value not in choices:
+        raise BindingsError(place, f"{clean(value)} is none of {', '.join(choices)}", "Write one of them.")
+    return value

@@ -1,0 +1,100 @@
+"""What a pod already holds of an injection: by us in an earlier round, by an older version, or by another injector.
+
+Agents are recognised by shape, not by the status annotation, which anybody can write: a container that mounts an agent's home
+volume at an agent's home and is given a configuration.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from webhook.core import layout
+from webhook.core.pod import Container, Pod, environment
+from webhook.core.reasons import Reason
+from webhook.core.refusal import refused
+
+_HOMES = (layout.HOME, "/home/openbao")
+_CONFIG_VARIABLES = ("VAULT_CONFIG", "BAO_CONFIG")
+_CONFIGMAP_PATHS = (layout.CONFIGMAP_PATH,)
+
+
+class Agents(Struct, frozen=True):
+    """The agents found in a pod."""
+
+    names: frozenset[str] = frozenset()
+    has_init: bool = False
+    has_sidecar: bool = False
+    sidecar_is_native: bool = False
+    by_us: bool = False  # they mount a token volume where we mount it
+
+    def is_complete(self, *, pre_populate: bool, pre_populate_only: bool) -> bool:
+        """Tell whether every agent these switches ask for is there."""
+        if pre_populate_only:
+            return self.has_init
+        init = self.has_init or not pre_populate or self.sidecar_is_native
+        return self.has_sidecar and init
+
+
+NONE = Agents()
+
+
+def find(pod: Pod, *, marked: bool) -> Agents:
+    """Return the agents of a pod.
+
+    Args:
+        pod: as submitted.
+        marked: the status annotation says it is injected; containers with our names are then taken for agents whatever
+            a container patch made of them.
+
+    Raises:
+        Refused: a container has an agent's name and is none.
+    """
+    spec = pod.spec
+    if spec is None:
+        return NONE
+    found = NONE
+    for container, native in _containers(pod):
+        home = _home(container)
+        if home is None and container.name not in (layout.INIT_AGENT, layout.SIDECAR):
+            continue
+        if not (marked or (home is not None and _is_configured(container))):
+            if home is not None and container.name not in (layout.INIT_AGENT, layout.SIDECAR):
+                continue
+            raise refused(
+                Reason.NAME_TAKEN,
+                f"container {container.name}",
+                "the pod has a container of its own with the agent's name",
+                "Rename it, or remove the annotation agent-inject",
+            )
+        is_init = home == layout.HOME_INIT or (home is None and container.name == layout.INIT_AGENT)
+        found = Agents(
+            names=found.names | {container.name or ""},
+            has_init=found.has_init or is_init,
+            has_sidecar=found.has_sidecar or not is_init,
+            sidecar_is_native=found.sidecar_is_native or (native and not is_init),
+            by_us=found.by_us or any(mount.mountPath == layout.TOKEN_PATH for mount in container.mounts),
+        )
+    return found
+
+
+def _containers(pod: Pod) -> Iterator[tuple[Container, bool]]:
+    """Yield each container and whether it is a native sidecar."""
+    if pod.spec is not None:
+        for container in pod.spec.initContainers or ():
+            yield container, container.restartPolicy == "Always"
+        for container in pod.spec.containers or ():
+            yield container, False
+
+
+def _home(container: Container) -> str | None:
+    """Return the name of the home volume a container mounts as an agent does."""
+    for mount in container.mounts:
+        if mount.name in layout.HOME_VOLUMES and mount.mountPath in _HOMES:
+            return mount.name
+    return None
+
+
+def _is_configured(container: Container) -> bool:
+    if any(mount.mountPath in _CONFIGMAP_PATHS for mount in container.mounts):
+        return True
+    return any(variable.name in _CONFIG_VARIABLES for variable in environment(container))

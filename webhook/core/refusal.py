@@ -1,0 +1,63 @@
+"""Why a pod is refused, in one line for whoever ran kubectl: `SUBJECT "VALUE": problem. Remedy. (Reason)`."""
+
+import re
+import unicodedata
+
+from webhook.core.reasons import CATALOGUE, Reason
+
+MESSAGE_MAX = 300  # characters; what an event and a terminal show whole
+VALUE_MAX = 60
+WARNING_MAX = 240  # the API server cuts at 256 once there is much to say
+WARNING_PREFIX = "vault-webhook: "
+_BLANKS = re.compile(r"\s+")
+
+
+class Refused(Exception):  # noqa: N818 an outcome with a name of the domain, as `allowed: false` is
+    """The pod must not be admitted; `message` is what its author reads."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+    @property
+    def status(self) -> int:
+        """Return the HTTP code of the answer's status."""
+        return CATALOGUE[self.reason].status
+
+
+def refused(
+    reason: Reason, subject: str, problem: str, remedy: str = "", *, value: str | None = None, secret: bool = False
+) -> Refused:
+    """Build a refusal.
+
+    Args:
+        reason: the code that ends the line.
+        subject: the annotation's whole key, or the field of the pod.
+        problem: what is wrong, no full stop at the end.
+        remedy: what to do about it, no full stop; empty where the problem says it already.
+        value: the text that was found, shown cleaned and cut; None to show none.
+        secret: show *** instead of the value.
+    """
+    shown = "" if value is None else f' "{"***" if secret else clean(value, VALUE_MAX)}"'
+    tail = f" ({reason})"
+    head = f"{clean(subject, 100)}{shown}: {clean(problem)}." + (f" {clean(remedy)}." if remedy else "")
+    return Refused(reason, cut(head, MESSAGE_MAX - len(tail)) + tail)
+
+
+def warning(subject: str, problem: str) -> str:
+    """Build a warning for kubectl: one line, our name in front, at most WARNING_MAX characters."""
+    return cut(f"{WARNING_PREFIX}{clean(subject, 100)}: {clean(problem)}", WARNING_MAX)
+
+
+def clean(text: str, longest: int = MESSAGE_MAX) -> str:
+    """Make a text fit for one line: blanks joined, anything that would not print replaced by `?`, then cut."""
+    one_line = _BLANKS.sub(" ", text[: 4 * longest])
+    if not (one_line.isascii() and one_line.isprintable()):
+        one_line = "".join(c if c == " " or unicodedata.category(c)[0] not in "CZ" else "?" for c in one_line)
+    return cut(one_line, longest)
+
+
+def cut(text: str, longest: int) -> str:
+    """Shorten a text to `longest` characters, an ellipsis telling that it was."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"

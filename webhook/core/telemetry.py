@@ -1,0 +1,102 @@
+"""The agent's `telemetry` stanza from `agent-telemetry-<param>` annotations.
+
+A value may be written as JSON or as plain text; each member is brought to the type the agent's reader insists on, or refused.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from webhook.core import texts
+
+_BOOLEANS = (
+    "disable_hostname",
+    "enable_hostname_label",
+    "add_lease_metrics_namespace_labels",
+    "filter_default",
+    "stackdriver_debug_logs",
+)
+_INTEGERS = ("maximum_gauge_cardinality", "num_lease_metrics_buckets")
+_LISTS = ("prefix_filter", "dogstatsd_tags")
+_TEXTS = (
+    "usage_gauge_period",
+    "lease_metrics_epsilon",
+    "statsite_address",
+    "statsd_address",
+    "circonus_api_token",
+    "circonus_api_app",
+    "circonus_api_url",
+    "circonus_submission_interval",
+    "circonus_submission_url",
+    "circonus_check_id",
+    "circonus_check_instance_id",
+    "circonus_check_search_tag",
+    "circonus_check_display_name",
+    "circonus_check_tags",
+    "circonus_check_force_metric_activation",  # true or false, and yet the agent wants it as a text
+    "circonus_broker_id",
+    "circonus_broker_select_tag",
+    "dogstatsd_addr",
+    "prometheus_retention_time",
+    "stackdriver_project_id",
+    "stackdriver_location",
+    "stackdriver_namespace",
+)
+
+
+def member(name: str, raw: str) -> Any:  # noqa: ANN401 a member is whatever JSON the agent takes
+    """Return one member's value, typed for the agent.
+
+    Args:
+        name: the member, with underscores, in lower case.
+        raw: the annotation's text.
+
+    Raises:
+        ValueError: the text cannot be brought to the member's type.
+    """
+    if name in _BOOLEANS:
+        return texts.boolean(_plain(raw))
+    if name in _INTEGERS:
+        return texts.integer(_plain(raw))
+    if name in _LISTS:
+        return _texts(raw)
+    return _plain(raw) if name in _TEXTS else _json_or_text(raw)
+
+
+def is_known(name: str) -> bool:
+    """Tell whether the agent's documentation has such a member."""
+    return name in _BOOLEANS or name in _INTEGERS or name in _LISTS or name in _TEXTS
+
+
+def stanza(members: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the stanza without what says nothing: empty texts and lists; false and 0 are statements."""
+    return {name: value for name, value in members.items() if value not in ("", [], None)}
+
+
+def _json_or_text(raw: str) -> Any:  # noqa: ANN401 any JSON
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return raw
+
+
+def _plain(raw: str) -> str:
+    """Return the text of a JSON string, any other text as it was written: 30 and true stay "30" and "true"."""
+    value = _json_or_text(raw)
+    if isinstance(value, (dict, list)):
+        raise ValueError("want one value, not a list or an object")  # noqa: TRY004 callers handle texts that do not fit
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else raw.strip()
+
+
+def _texts(raw: str) -> list[str]:
+    value = _json_or_text(raw)
+    if value is None:
+        return []
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    if isinstance(value, (dict, list)):
+        raise ValueError("want a list of texts, as JSON or separated by commas")
+    return list(texts.items(raw))

@@ -1,0 +1,132 @@
+"""The service account token an agent logs in with: a projected volume of our own, or one the author names.
+
+Either way the agent containers never get an API token: something of ours sits where the ServiceAccount admission plugin would
+mount one.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from webhook.core import layout
+from webhook.core.intent import Intent
+from webhook.core.pod import Pod, Spec, Volume
+from webhook.core.profile import AUTO_AUDIENCE, DEFAULT_AUDIENCE, Profile
+from webhook.core.reasons import Reason
+from webhook.core.refusal import Refused, refused
+
+
+class Token(Struct, frozen=True):
+    """One token."""
+
+    volume_name: str
+    mount_path: str
+    file_name: str
+    audience: str  # "" where the author's volume names none: the API server's default
+    expiration_s: int | None
+    volume: Mapping[str, Any] | None  # to add; None when the author's is used
+
+    @property
+    def file(self) -> str:
+        """Return the path of the token's file in the agent containers."""
+        return f"{self.mount_path}/{self.file_name}"
+
+    def mounts(self) -> list[Mapping[str, Any]]:
+        """Return the agents' mounts of it."""
+        paths = dict.fromkeys((self.mount_path, layout.API_TOKEN_PATH))
+        return [{"name": self.volume_name, "mountPath": path, "readOnly": True} for path in paths]
+
+
+def choose(pod: Pod, intent: Intent, profile: Profile, pinned_audience: str) -> Token:
+    """Return the token the agent logs in with.
+
+    Args:
+        pod: as submitted.
+        intent: what its author asks for.
+        profile: what the operator decided.
+        pinned_audience: the one the role demands, "" where unknown; used where the audience is `auto`.
+
+    Raises:
+        Refused: the author names a volume that is absent, or projects no token.
+    """
+    spec = pod.spec or Spec()
+    if intent.token_volume:
+        return named(pod, spec, intent)
+    audience = intent.token_audience or profile.token_audience
+    if audience == AUTO_AUDIENCE:
+        audience = pinned_audience or DEFAULT_AUDIENCE
+    return projected(spec, profile, audience)
+
+
+def projected(spec: Spec, profile: Profile, audience: str) -> Token:
+    """Return our own token with this audience, in a volume whose name the pod does not use."""
+    name = _free_name(spec)
+    source = {"audience": audience, "expirationSeconds": profile.token_expiration_s, "path": layout.TOKEN_FILE}
+    return Token(
+        volume_name=name,
+        mount_path=layout.TOKEN_PATH,
+        file_name=layout.TOKEN_FILE,
+        audience=audience,
+        expiration_s=profile.token_expiration_s,
+        volume={"name": name, "projected": {"sources": ({"serviceAccountToken": source},)}},
+    )
+
+
+def named(pod: Pod, spec: Spec, intent: Intent) -> Token:
+    """Return the token of the volume the author names, mounted where the app mounts it.
+
+    Raises:
+        Refused: the volume is absent, or projects no token.
+    """
+    name = intent.token_volume
+    mounted_at = next(
+        (
+            mount.mountPath
+            for container in spec.containers or ()
+            for mount in container.mounts
+            if mount.name == name and not (mount.subPath or mount.subPathExpr)
+        ),
+        None,
+    )
+    volume = next((volume for volume in spec.volumes or () if volume.name == name), None)
+    if volume is None:
+        pod_name = (pod.metadata.name if pod.metadata else None) or ""
+        raise _unusable(
+            intent,
+            f'failed to find volume "{name}" in Pod "{pod_name}" volumes'
+            if mounted_at
+            else f'failed to find service account volume "{name}"',
+        )
+    return _of_volume(intent, volume, (mounted_at or layout.TOKEN_PATH).rstrip("/"))
+
+
+def _of_volume(intent: Intent, volume: Volume, mount_path: str) -> Token:
+    source = volume.token_source()
+    if source is None or not source.path:
+        raise _unusable(intent, f'failed to find tokenPath for projected volume "{volume.name}"')
+    return Token(
+        volume_name=intent.token_volume,
+        mount_path=mount_path,
+        file_name=source.path,
+        audience=source.audience or "",
+        expiration_s=source.expirationSeconds,
+        volume=None,
+    )
+
+
+def _free_name(spec: Spec) -> str:
+    taken = {volume.name for volume in spec.volumes or ()}
+    if layout.TOKEN not in taken:
+        return layout.TOKEN
+    return next(name for n in range(1, len(taken) + 2) if (name := f"{layout.TOKEN}-{n}") not in taken)
+
+
+def _unusable(intent: Intent, problem: str) -> Refused:
+    return refused(
+        Reason.TOKEN_VOLUME_UNUSABLE,
+        intent.annotation("agent-service-account-token-volume-name"),
+        problem,
+        "Name a projected volume with a serviceAccountToken source, or remove the annotation",
+        value=intent.token_volume,
+    )
