@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from webhook.core import annotations, eligible, patch, plan, review, token
+from webhook.core import annotations, eligible, login, patch, plan, review, role_check, token
 from webhook.core.annotations import Found
 from webhook.core.bindings import Snapshot
+from webhook.core.claim import Claim
 from webhook.core.intent import Intent
 from webhook.core.pod import Metadata, Pod, Spec
+from webhook.core.profile import AUTO_AUDIENCE
 from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, clean, refused, warning
 from webhook.core.review import PodError, Review, ReviewError
@@ -59,6 +61,7 @@ class Admission:
         """Build once what depends on settings alone."""
         self._profile = settings.profile
         self._reader = settings.reader
+        self._rules = settings.rules
 
     def answer(self, body: bytes, bindings: Snapshot | None, now: float) -> Answer:
         """Return the answer to a request's body; never raises.
@@ -99,11 +102,28 @@ class Admission:
         self._guard_system_namespaces(request, found)
         intent = self._reader.read(found, namespace=request.namespace)
         outcome.warnings = intent.warnings
-        agent_token = token.choose(pod, intent, self._profile, "")
+        agent_token = token.choose(pod, intent, self._profile, self._pinned_audience(intent, bindings))
         planned = plan.build(request, pod, intent, self._profile, agent_token, marked=found.status == "injected")
         outcome.warnings = [*intent.warnings, *planned.warnings]
+        if planned.has_agent:
+            claim = role_check.claim_of(pod, intent, agent_token, planned, request.namespace)
+            self._check_role(claim, intent, bindings, now, outcome)
         outcome.patch = patch.encode(planned, pod.spec or Spec(), found.family)
         outcome.injection_type = planned.injection_type
+
+    def _pinned_audience(self, intent: Intent, bindings: Snapshot | None) -> str:
+        if (intent.token_audience or self._profile.token_audience) != AUTO_AUDIENCE:
+            return ""
+        return role_check.pinned_audience(intent, bindings, self._rules)
+
+    def _check_role(
+        self, claim: Claim, intent: Intent, bindings: Snapshot | None, now: float, outcome: Outcome
+    ) -> None:
+        """Refuse a pod whose role would not accept it; what is doubtful becomes warnings."""
+        outcome.role, outcome.mount = claim.role, claim.auth_path
+        passed = role_check.judge(login.check(claim, bindings, self._rules, now), intent)
+        outcome.findings = passed.findings
+        outcome.warnings = [*passed.warnings, *outcome.warnings]
 
     def _guard_system_namespaces(self, request: Review, found: Found) -> None:
         if request.namespace in self._profile.system_namespaces and found.status != "injected":

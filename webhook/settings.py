@@ -15,10 +15,12 @@ from msgspec import Struct
 
 from webhook.core import texts
 from webhook.core.annotations import Reader
+from webhook.core.claim import Disclosure, Lapse, Mode, PolicyCheck, Rules
 from webhook.core.family import OPENBAO, VAULT
 from webhook.core.profile import Profile, SidecarMode
 from webhook.core.refusal import clean
 from webhook.core.table import BY_KEY
+from webhook.core.verdict import Level
 
 PREFIX = "AGENT_INJECT_"
 TOKEN_EXPIRATION_MIN_S = 600  # ServiceAccountTokenProjection, core/v1
@@ -30,6 +32,7 @@ _LOG_LEVELS = {
     "err": "error",
     **{level: level for level in ("trace", "debug", "info", "warn", "error")},
 }
+_LEVELS = {"allow": Level.ALLOW, "off": Level.ALLOW, "warn": Level.WARN, "deny": Level.DENY}
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -141,7 +144,13 @@ def _of(variable: str, annotation: str, effect: str, **rest: Any) -> Row:  # noq
     row = BY_KEY[annotation]
     default = rest.pop("default", row.default or "")
     return Row(
-        variable=variable, read=row.read, default=default, effect=effect, annotation=annotation, masked=row.masked, **rest
+        variable=variable,
+        read=row.read,
+        default=default,
+        effect=effect,
+        annotation=annotation,
+        masked=row.masked,
+        **rest,
     )
 
 
@@ -157,15 +166,27 @@ ROWS: tuple[Row, ...] = (
     _row("TLS_CERT_FILE", texts.text, "", "Serving certificate, PEM; read again when it changes."),
     _row("TLS_KEY_FILE", texts.text, "", "Its key, PEM."),
     _row("TLS_MIN_VERSION", _choice("tls10", "tls11", "tls12", "tls13"), "tls12", "Lowest TLS version."),
-    _row("TLS_CIPHER_SUITES", texts.text, "", "Ciphers up to TLS 1.2, IANA names separated by commas; empty for the library's."),
+    _row(
+        "TLS_CIPHER_SUITES",
+        texts.text,
+        "",
+        "Ciphers up to TLS 1.2, IANA names separated by commas; empty for the library's.",
+    ),
     _row("TELEMETRY_PATH", texts.text, "/metrics", "Path of the metrics on the admin port; empty for none."),
     _row("LOG_LEVEL", _log_level, "info", "trace, debug, info, warn or error."),
     _row("LOG_FORMAT", texts.text, "standard", "`json` for one JSON object a line; anything else for people."),
-    _row("KEEP_ALIVE", texts.duration_s, "120s", "How long an idle connection stays; longer than the API server's 90 s."),
+    _row(
+        "KEEP_ALIVE", texts.duration_s, "120s", "How long an idle connection stays; longer than the API server's 90 s."
+    ),
     _row("HANDSHAKE_TIMEOUT", texts.duration_s, "10s", "Longest TLS handshake."),
     _row("HEADER_TIMEOUT", texts.duration_s, "10s", "Longest wait for a request's header once it has begun."),
     _row("BODY_TIMEOUT", texts.duration_s, "10s", "Longest wait for a request's body."),
-    _row("BODY_LIMIT_BYTES", _between(1024, 64 << 20), str(7 << 20), "Largest request body; larger ones are answered 413."),
+    _row(
+        "BODY_LIMIT_BYTES",
+        _between(1024, 64 << 20),
+        str(7 << 20),
+        "Largest request body; larger ones are answered 413.",
+    ),
     _row("CONNECTION_MAX_AGE", texts.duration_s, "10m", "Age after which a connection is closed with its next answer."),
     _row("DRAIN", texts.duration_s, "0s", "How long to go on accepting after SIGTERM, while endpoints leave."),
     _row("RUNTIME_DIR", texts.text, "", "Folder for the processes' own files; empty for a private temporary one."),
@@ -178,8 +199,18 @@ ROWS: tuple[Row, ...] = (
         "CA certificates of the Vault server for the agents, PEM or base64 of it.",
         also=("BAO_CACERT_BYTES",),
     ),
-    _row("VAULT_IMAGE", BY_KEY["agent-image"].read, "hashicorp/vault:2.0.4", "Agent image of pods annotated with vault.hashicorp.com/."),
-    _row("BAO_IMAGE", BY_KEY["agent-image"].read, "openbao/openbao:2.7.2", "Agent image of pods annotated with openbao.org/."),
+    _row(
+        "VAULT_IMAGE",
+        BY_KEY["agent-image"].read,
+        "hashicorp/vault:2.0.4",
+        "Agent image of pods annotated with vault.hashicorp.com/.",
+    ),
+    _row(
+        "BAO_IMAGE",
+        BY_KEY["agent-image"].read,
+        "openbao/openbao:2.7.2",
+        "Agent image of pods annotated with openbao.org/.",
+    ),
     _of("VAULT_AUTH_TYPE", "auth-type", "Auth method.", also=("BAO_AUTH_TYPE",)),
     _of("VAULT_AUTH_PATH", "auth-path", "Path of the auth mount.", also=("BAO_AUTH_PATH",)),
     _of("VAULT_NAMESPACE", "namespace", "Vault namespace.", also=("BAO_NAMESPACE",)),
@@ -198,7 +229,9 @@ ROWS: tuple[Row, ...] = (
     ),
     _of("CPU_REQUEST", "agent-requests-cpu", "CPU request of the agents."),
     _of("MEM_REQUEST", "agent-requests-mem", "Memory request.", flag="memory-request"),
-    _of("EPHEMERAL_REQUEST", "agent-requests-ephemeral", "Ephemeral storage request.", flag="ephemeral-storage-request"),
+    _of(
+        "EPHEMERAL_REQUEST", "agent-requests-ephemeral", "Ephemeral storage request.", flag="ephemeral-storage-request"
+    ),
     _of("CPU_LIMIT", "agent-limits-cpu", "CPU limit."),
     _of("MEM_LIMIT", "agent-limits-mem", "Memory limit.", flag="memory-limit"),
     _of("EPHEMERAL_LIMIT", "agent-limits-ephemeral", "Ephemeral storage limit.", flag="ephemeral-storage-limit"),
@@ -212,14 +245,25 @@ ROWS: tuple[Row, ...] = (
         "template-static-secret-render-interval",
         "How often secrets without a lease are read again.",
     ),
-    _of("TEMPLATE_MAX_CONNECTIONS_PER_HOST", "template-max-connections-per-host", "Connections of the template engine."),
-    _of("TEMPLATE_LEASE_RENEWAL_THRESHOLD", "template-lease-renewal-threshold", "Part of a lease after which it is renewed."),
+    _of(
+        "TEMPLATE_MAX_CONNECTIONS_PER_HOST", "template-max-connections-per-host", "Connections of the template engine."
+    ),
+    _of(
+        "TEMPLATE_LEASE_RENEWAL_THRESHOLD",
+        "template-lease-renewal-threshold",
+        "Part of a lease after which it is renewed.",
+    ),
     _of("AUTH_MIN_BACKOFF", "auth-min-backoff", "First wait after a failed login."),
     _of("AUTH_MAX_BACKOFF", "auth-max-backoff", "Longest wait between logins."),
     _of("DISABLE_IDLE_CONNECTIONS", "agent-disable-idle-connections", "Parts of the agents without idle connections."),
     _of("DISABLE_KEEP_ALIVES", "agent-disable-keep-alives", "Parts of the agents without keep-alive."),
     # what is added
-    _row("SIDECAR_MODE", _choice(*SidecarMode), "classic", "`classic`: init container and sidecar; `native`: one native sidecar."),
+    _row(
+        "SIDECAR_MODE",
+        _choice(*SidecarMode),
+        "classic",
+        "`classic`: init container and sidecar; `native`: one native sidecar.",
+    ),
     _row("TOKEN_AUDIENCE", _audience, "vault", "Audience of the agents' token; `auto`: the one the role pins."),
     _row("TOKEN_EXPIRATION", _token_expiration_s, "1h", "Lifetime of the agents' token, 10m or more."),
     _row("MEMORY_VOLUME_SIZE_LIMIT", texts.quantity, "64Mi", "`sizeLimit` of memory volumes; `0` for none."),
@@ -270,6 +314,7 @@ class Settings:
     bindings: str
     binding_check: str
     profile: Profile  # what shapes a pod
+    rules: Rules  # what the role check goes by
     reader: Reader  # reads annotations with these settings' defaults
     given: Mapping[str, str]  # every variable, without PREFIX, as it was given or by default
 
@@ -302,7 +347,13 @@ def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     _check_together(given)
     fields = {row.field: found[row.variable] for row in ROWS if row.field in Settings.__slots__}
     fields["binding_check"] = found["BINDING_CHECK"] or ("enforce" if found["BINDINGS"] else "off")
-    return Settings(**fields, profile=_profile(found), reader=_reader(given), given=given)
+    return Settings(
+        **fields,
+        profile=_profile(found),
+        rules=_rules(found, fields["binding_check"]),
+        reader=_reader(given),
+        given=given,
+    )
 
 
 def _text(row: Row, flags: Mapping[str, str], environment: Mapping[str, str]) -> str:
@@ -338,6 +389,23 @@ def _profile(found: Mapping[str, Any]) -> Profile:
         token_expiration_s=found["TOKEN_EXPIRATION"],
         memory_volume_size_limit=found["MEMORY_VOLUME_SIZE_LIMIT"],
         ca_certificates=found["VAULT_CACERT_BYTES"],
+    )
+
+
+def _rules(found: Mapping[str, Any], mode: str) -> Rules:
+    return Rules(
+        mode=Mode(mode),
+        policy_check=PolicyCheck(found["POLICY_CHECK"]),
+        on_unavailable=Lapse(found["BINDINGS_ON_UNAVAILABLE"]),
+        on_stale=Lapse(found["BINDINGS_ON_STALE"]),
+        max_staleness_s=found["BINDINGS_MAX_STALENESS"],
+        wildcard=_LEVELS[found["WILDCARD"]],
+        require_audience=_LEVELS[found["REQUIRE_AUDIENCE"]],
+        api_server_audiences=found["API_SERVER_AUDIENCES"],
+        default_token_audiences=found["DEFAULT_TOKEN_AUDIENCES"],
+        cluster_issuer=found["CLUSTER_ISSUER"],
+        lifetime_advisories=found["LIFETIME_ADVISORIES"],
+        disclosure=Disclosure(found["DISCLOSURE"]),
     )
 
 

@@ -3,7 +3,7 @@
 
 Input of `normalize`: the pod as submitted and the pod after the webhook's JSON patch was applied, both as
 parsed JSON.  Output: a plain dictionary that two conforming implementations share, whatever the order of
-their patch operations.  What is free to differ is taken out: the token volume (section 5.2), order inside
+their patch operations.  What is free to differ is taken out: the token volume, order inside
 sets, numbering of vault-secrets-custom-N, quantities written differently, sizeLimit, seccompProfile, empty
 members, and the exact shell text of the pre-stop hook.
 
@@ -22,8 +22,22 @@ from typing import Any
 AGENTS = ("vault-agent-init", "vault-agent")
 API_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # the ServiceAccount plugin leaves a container alone that mounts something here
 SUFFIX = {
-    "": 1, "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": 10**3, "M": 10**6, "G": 10**9,
-    "T": 10**12, "P": 10**15, "E": 10**18, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
+    "": 1,
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "P": 10**15,
+    "E": 10**18,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+    "Pi": 2**50,
+    "Ei": 2**60,
 }
 
 
@@ -92,8 +106,10 @@ def normalize(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         for mount in container.get("volumeMounts") or []:
             if mount["name"] in tokens:
                 continue
-            if is_agent and (mount["mountPath"] == API_TOKEN_PATH or (mount["name"], mount["mountPath"]) in default_mounts):
-                continue  # the token mount, free by section 5.2 and design.md 9.17
+            if is_agent and (
+                mount["mountPath"] == API_TOKEN_PATH or (mount["name"], mount["mountPath"]) in default_mounts
+            ):
+                continue  # the token mount is free to differ
             path = mount["mountPath"].rstrip("/") or "/"
             mount = dict(mount, name=rename(mount["name"], mount["mountPath"]), mountPath=path)
             mount.setdefault("readOnly", False)
@@ -116,7 +132,7 @@ def normalize(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
                 if isinstance(auth.get("method"), list) and len(auth["method"]) == 1:
                     auth["method"] = auth["method"][0]  # one method, as a list or as an object
                 for sink in auth.get("sink") or []:
-                    (sink.get("config") or {}).pop("mode", None)  # design.md 9.20
+                    (sink.get("config") or {}).pop("mode", None)  # the app has another uid than the agent
                 method = auth.get("method") or {}
                 (method.get("config") or {}).pop("token_path", None)
                 ((config.get("cache") or {}).get("persist") or {}).pop("service_account_token_file", None)
@@ -132,7 +148,11 @@ def normalize(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
             hook = ((c.get("lifecycle") or {}).get("preStop") or {}).get("exec") or {}
             if hook:
                 text = " ".join(hook["command"])
-                seconds = re.search(r"""sleep\s+["']?(\d+)""", text) or ("sleep" in text and re.search(r"(\d+)\s*$", text)) or None
+                seconds = (
+                    re.search(r"""sleep\s+["']?(\d+)""", text)
+                    or ("sleep" in text and re.search(r"(\d+)\s*$", text))
+                    or None
+                )
                 out["preStop"] = {
                     "revokes": "token revoke" in text and "-self" in text,
                     "sleep": seconds[1] if seconds else None,

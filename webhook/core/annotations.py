@@ -107,8 +107,7 @@ class Reader:
         self._preserve_case = fields.pop("preserve_case")
         given = frozenset(key for key, raw in defaults.items() if raw != BY_KEY[key].default)
         self._base = {
-            family: Intent(family=family, by_server=given, image=images[family.prefix], **fields)
-            for family in FAMILIES
+            family: Intent(family=family, by_server=given, image=images[family.prefix], **fields) for family in FAMILIES
         }
 
     def read(self, found: Found, *, namespace: str) -> Intent:
@@ -155,9 +154,7 @@ class Reader:
         if by_secret:
             secrets.disambiguate(by_secret)
             volume_path = fields.get("secret_volume_path", base.secret_volume_path)
-            fields["secrets"] = tuple(
-                secrets.requests(by_secret, volume_path=volume_path, preserve_case=preserve_case)
-            )
+            fields["secrets"] = tuple(secrets.requests(by_secret, volume_path=volume_path, preserve_case=preserve_case))
         for field, params in by_param.items():
             fields[field] = _members(field, params)
         fields["in_pod"] = found.texts.keys()
@@ -221,14 +218,19 @@ def _members(field: str, params: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _remarks(
-    found: Found, unknown: list[str], by_secret: Mapping[str, Mapping[str, Any]], by_param: Mapping[str, Mapping[str, str]]
+    found: Found,
+    unknown: list[str],
+    by_secret: Mapping[str, Mapping[str, Any]],
+    by_param: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
     """Return what is worth a warning: keys and parameters we do not know, orphans, doubtful values."""
     prefix = found.family.prefix
     remarks = [warning(prefix + key, _unknown(prefix, key)) for key in sorted(unknown)[:WARNINGS_MAX]]
     for name, fields in by_secret.items():
         if not secrets.declared(fields):
-            problem = f"no secret of this name is declared; add {prefix}agent-inject-secret-{name}, or check its spelling"
+            problem = (
+                f"no secret of this name is declared; add {prefix}agent-inject-secret-{name}, or check its spelling"
+            )
             remarks.append(warning(f"{prefix}...-{name}", problem))
     for field, params in by_param.items():
         names = [_underscored(param) for param in params]

@@ -52,7 +52,11 @@ def _check_login(intent: Intent) -> None:
     ):
         if not text:
             raise refused(
-                Reason.ANNOTATION_INVALID, intent.annotation(key), f"{what} is given", "Remove it for the default", value=""
+                Reason.ANNOTATION_INVALID,
+                intent.annotation(key),
+                f"{what} is given",
+                "Remove it for the default",
+                value="",
             )
 
 

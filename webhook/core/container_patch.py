@@ -92,7 +92,9 @@ def _counted_from_start(document: Any, path: str) -> str:  # noqa: ANN401 any JS
         if isinstance(node, list):
             if part[:1] == "-" and part[1:].isdecimal():
                 parts[position] = str(len(node) + int(part))
-            node = node[int(parts[position])] if parts[position].isdecimal() and int(parts[position]) < len(node) else None
+            node = (
+                node[int(parts[position])] if parts[position].isdecimal() and int(parts[position]) < len(node) else None
+            )
         else:
             node = node.get(part) if isinstance(node, dict) else None
     return jsonpointer.JsonPointer.from_parts(parts).path

@@ -173,7 +173,7 @@ def startup_probe(intent: Intent) -> dict[str, Any]:
     """Return the probe that holds the app back until every file is there, and says in its event what is missing and why."""
     files = [secret.destination for secret in intent.secrets] or [layout.TOKEN_SINK]
     script = (
-        f"for f in {shlex.join(files)}; do test -f \"$f\" || {{ "
+        f'for f in {shlex.join(files)}; do test -f "$f" || {{ '
         f"echo \"not rendered yet: $f | $(grep -E '\\* |\\[ERROR\\]|error' {layout.LOG_FILE} 2>/dev/null | tail -n 1)\"; exit 1; }}; done"
     )
     return {

@@ -42,6 +42,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     share_process_namespace: bool = False
     mark: bool = False  # write the status annotation
     injection_type: str = ""  # as the reference's metric names it; "" when no agent is added
+    has_agent: bool = True  # the pod has an agent, added now or before
+    token_is_ours: bool = True  # False: another injector's agent logs in with a token we know nothing of
     warnings: Sequence[str] = ()
 
 
@@ -81,7 +83,7 @@ def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Tok
         return _complete(spec, intent, agents, marked=marked)
     if marked:
         problem = "the pod is marked as injected and has no agent; nothing is added. Remove this annotation"
-        return Plan(warnings=[warning(intent.annotation("agent-inject-status"), problem)])
+        return Plan(has_agent=False, warnings=[warning(intent.annotation("agent-inject-status"), problem)])
     shape = shape_of(intent, profile, spec)
     secrets = _SecretVolumes(intent)
     init_agents, sidecars = _agents(review, spec, intent, profile, token, shape, secrets)
@@ -237,9 +239,7 @@ def _same_user(spec: Spec, intent: Intent) -> int:
     )
 
 
-def _volumes(
-    intent: Intent, profile: Profile, token: Token, shape: Shape, secrets: _SecretVolumes
-) -> list[Object]:
+def _volumes(intent: Intent, profile: Profile, token: Token, shape: Shape, secrets: _SecretVolumes) -> list[Object]:
     own = _memory(profile.memory_volume_size_limit)
     rendered = _memory(intent.secret_volume_size_limit or profile.memory_volume_size_limit)
     volumes: list[Object] = []
@@ -330,7 +330,7 @@ def _complete(spec: Spec, intent: Intent, agents: Agents, *, marked: bool) -> Pl
         )
     volumes = {volume.name for volume in spec.volumes or ()}
     if not (agents.by_us and layout.SECRETS in volumes):
-        return Plan()  # another injector's work, whole: left alone
+        return Plan(token_is_ours=False)  # another injector's work, whole: left alone
     mounts = _SecretVolumes(intent).mounts(read_only=intent.secret_volume_read_only)
     return Plan(mounts=_mounts(spec, intent, mounts, agents.names), mark=not marked)
 
@@ -371,12 +371,17 @@ def _warnings(spec: Spec, intent: Intent, profile: Profile, shape: Shape) -> lis
         warn("agent-revoke-grace", f"not below the pod's grace period of {grace} s: the token may not be revoked")
     if shape.sidecar is Kind.NATIVE and "agent-init-first" in intent.in_pod and not intent.init_first:
         warn("agent-init-first", "no effect: a native sidecar always goes first")
-    if not shape.init and any(key.startswith("agent-init-") and key[11:17] in ("limits", "reques") for key in intent.in_pod):
+    if not shape.init and any(
+        key.startswith("agent-init-") and key[11:17] in ("limits", "reques") for key in intent.in_pod
+    ):
         warn("agent-init-requests-cpu", "no effect: the pod gets no plain init container")
     if any(m.subPath or m.subPathExpr for c in spec.containers or () for m in c.mounts if m.name == layout.SECRETS):
         warn("secret-volume-path", "a mount with subPath never sees a secret change; mount the folder")
     if _exceeds_memory(intent, profile):
-        warn("secret-volume-size-limit", f"above the agent's memory limit {intent.limits_memory}: filling it kills the agent")
+        warn(
+            "secret-volume-size-limit",
+            f"above the agent's memory limit {intent.limits_memory}: filling it kills the agent",
+        )
     return found
 
 

@@ -15,7 +15,11 @@ from webhook.core.pod import Pod
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"
 # A JSON escape of half a surrogate pair, with any escaped backslashes and whole pairs consumed before it.
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+_UID_FIRST = re.compile(rb'"request"\s*:\s*\{\s*"uid"\s*:\s*"([^"\\]{1,128})"')  # where the API server writes it
 
 
 class ReviewError(ValueError):
@@ -115,7 +119,7 @@ def _decode_in_parts(body: bytes) -> Review:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ReviewError(f"the body is no AdmissionReview: {error}") from error
     except RecursionError as error:
-        raise ReviewError("the body is nested too deeply") from error
+        raise _too_deep(body) from error
     if not _creates_a_pod(request):
         return _review(request, None, body)
     review = _review(request, None, body)
@@ -128,6 +132,14 @@ def _decode_in_parts(body: bytes) -> Review:
     if pod is None:
         raise PodError("request.object is missing; want the pod that is created", review)
     return msgspec.structs.replace(review, pod=pod)
+
+
+def _too_deep(body: bytes) -> ReviewError | PodError:
+    """Return the error for a body nested so deeply that not even the envelope can be read whole."""
+    uid = _UID_FIRST.search(body)
+    if uid is None:
+        return ReviewError("the body is nested too deeply")
+    return PodError("request is nested too deeply", Review(uid[1].decode("utf-8", "replace"), "", False, None, b""))
 
 
 def _checked(envelope: _Envelope | _PodEnvelope) -> Request | PodRequest:

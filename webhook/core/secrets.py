@@ -49,9 +49,7 @@ def declared(fields: Fields) -> bool:
     return False
 
 
-def requests(
-    found: Mapping[str, Fields], *, volume_path: str, preserve_case: bool
-) -> Iterator[SecretRequest]:
+def requests(found: Mapping[str, Fields], *, volume_path: str, preserve_case: bool) -> Iterator[SecretRequest]:
     """Yield the declared secrets in byte order of their names as written.
 
     Args:

@@ -201,7 +201,9 @@ TABLE: tuple[Row, ...] = (
     ),
     *_section(
         Section.RESOURCES,
-        _row("agent-image", "image", _required("no agent image is given"), "Image of the agent containers.", default=""),
+        _row(
+            "agent-image", "image", _required("no agent image is given"), "Image of the agent containers.", default=""
+        ),
         *(
             _row(
                 f"agent-{kind}-{short}",

@@ -1,0 +1,206 @@
+"""The command line: the one reader of argv and of the environment.
+
+Exit codes: 0 done, 1 something is refused or failed, 2 the input or a setting is unusable. Errors are one line on stderr.
+"""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from webhook import __version__, settings, yaml_text
+from webhook.admit import MALFORMED, Admission
+from webhook.commands import env_file, inject, manifests, pages
+from webhook.core import bindings
+from webhook.core.bindings import BindingsError, Snapshot
+from webhook.settings import Settings, SettingsError
+
+Command = TypeVar("Command", bound=Callable[..., object])
+EXIT_REFUSED, EXIT_UNUSABLE = 1, 2
+_GO_FLAG = re.compile(r"-(?P<name>[a-z][a-z-]+)(?P<rest>=.*)?", re.DOTALL)
+
+
+def main() -> None:
+    """Run the program; the console script."""
+    arguments = sys.argv[1:]
+    if arguments[:1] in (["serve"], ["agent-inject"]):
+        arguments = [_double_dash(argument) for argument in arguments if argument != "2>&1"]
+    cli(args=arguments, prog_name="vault-webhook")
+
+
+def _double_dash(argument: str) -> str:
+    """Return a flag as the reference injector takes it, -name=value, the way we take it."""
+    flag = _GO_FLAG.fullmatch(argument)
+    return f"--{flag['name']}{flag['rest'] or ''}" if flag else argument
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Inject a Vault or OpenBao agent into pods, and refuse pods whose Vault role would not accept them.
+
+    \b
+    Try it without a cluster:       vault-webhook demo
+    What becomes of a manifest:     vault-webhook inject -f app.yaml -o diff
+    What may I annotate:            vault-webhook annotations
+    Run the webhook:                vault-webhook serve --vault-address https://vault:8200 ...
+
+    Settings are flags of `serve`, or variables: --vault-address is AGENT_INJECT_VAULT_ADDR. `review` and `inject` take the
+    same ones, and --env-file for those of a cluster.
+    """
+
+
+def _fail(message: str, code: int = EXIT_UNUSABLE) -> NoReturn:
+    click.echo(f"vault-webhook: error: {message}", err=True)
+    sys.exit(code)
+
+
+def _with_settings(command: Command) -> Command:
+    """Give a command a flag for every setting."""
+    for row in reversed(settings.ROWS):
+        shown = row.default or "none"
+        text = f"{row.effect.replace('`', '')} [{shown}; {settings.PREFIX}{row.variable}]"
+        command = click.option(f"--{row.option}", f"flag_{row.variable}", metavar="VALUE", help=text)(command)
+    return command
+
+
+def _env_file_option(command: Command) -> Command:
+    option = click.option(
+        "--env-file",
+        metavar="FILE",
+        help="Settings of a cluster: NAME=value lines, or the chart's ConfigMap as YAML. The environment beats it.",
+    )
+    return option(command)
+
+
+def _settings(flags: Mapping[str, Any], file: str | None = None) -> Settings:
+    given = {
+        row.option: flags[f"flag_{row.variable}"] for row in settings.ROWS if flags[f"flag_{row.variable}"] is not None
+    }
+    try:
+        environment = {**(env_file.read(file) if file else {}), **os.environ}
+        return settings.read(given, environment)
+    except (SettingsError, env_file.EnvFileError) as error:
+        _fail(str(error))
+
+
+def _bindings(chosen: Settings) -> Snapshot | None:
+    if not chosen.bindings or chosen.binding_check == "off":
+        return None
+    try:
+        return bindings.load(Path(chosen.bindings).read_bytes(), yaml_text.documents)
+    except (OSError, BindingsError) as error:
+        _fail(f"bindings {chosen.bindings}: {error}")
+
+
+@cli.command()
+@_with_settings
+def serve(**flags: Any) -> None:
+    """Run the webhook: /mutate over TLS, probes, metrics and pages on the admin port."""
+    from webhook.server.serve import serve as run  # noqa: PLC0415 the other commands start faster without a server
+
+    sys.exit(run(_settings(flags)))
+
+
+cli.add_command(serve, "agent-inject")
+
+
+@cli.command()
+@_env_file_option
+@_with_settings
+def review(env_file: str | None, **flags: Any) -> None:
+    """Answer one AdmissionReview, from standard input, exactly as the server would."""
+    chosen = _settings(flags, env_file)
+    answer = Admission(chosen).answer(sys.stdin.buffer.read(), _bindings(chosen), time.time())
+    click.echo(answer.body, err=answer.decision == MALFORMED)
+    sys.exit(EXIT_UNUSABLE if answer.decision == MALFORMED else 0)
+
+
+@cli.command("inject")
+@click.option(
+    "-f", "--file", "files", multiple=True, required=True, metavar="FILE", help="Manifest; - for standard input."
+)
+@click.option("-o", "--output", type=click.Choice(inject.OUTPUTS), default="yaml", show_default=True)
+@click.option(
+    "-n", "--kube-namespace", default="default", show_default=True, help="Namespace of objects that name none."
+)
+@click.option(
+    "--template-path", default="", metavar="PATH", help="Where kinds we do not know keep a pod: spec.template."
+)
+@_env_file_option
+@_with_settings
+def inject_command(  # noqa: PLR0913 one parameter an option
+    files: tuple[str, ...], output: str, kube_namespace: str, template_path: str, env_file: str | None, **flags: Any
+) -> None:
+    """Show what the webhook makes of a manifest: any workload, any number of documents.
+
+    Exits 1, and prints nothing but the reasons, when a pod would be refused.
+    """
+    chosen = _settings(flags, env_file)
+    admission, snapshot, now = Admission(chosen), _bindings(chosen), time.time()
+    try:
+        sources = [(file, manifests.read(file, sys.stdin)) for file in files]
+        injected = inject.Injected(
+            sources,
+            lambda body: admission.answer(body, snapshot, now).body,
+            namespace=kube_namespace,
+            template_path=template_path,
+        )
+    except manifests.ManifestError as error:
+        _fail(str(error))
+    for workload, reply in injected.replies:
+        for text in (*reply.warnings, *([] if reply.allowed else [f"refused: {reply.message}"])):
+            click.echo(f"{workload.source}: {workload.title}: {text}", err=True)
+    if injected.refused:
+        sys.exit(EXIT_REFUSED)
+    click.echo(injected.render(output), nl=False)
+
+
+@cli.command()
+@click.option("--keep", is_flag=True, help="Leave the server running until Ctrl-C.")
+@click.option(
+    "--examples", "folder", default="examples", show_default=True, metavar="FOLDER", help="Manifests to send."
+)
+def demo(keep: bool, folder: str) -> None:  # noqa: FBT001 click gives flags so
+    """Start the real server on a loopback port and send it every manifest of a folder, as the API server would."""
+    from webhook.commands.demo import DemoError, run  # noqa: PLC0415 the other commands start faster without a server
+
+    try:
+        run(Path(folder), keep=keep)
+    except DemoError as error:
+        _fail(str(error), EXIT_REFUSED)
+
+
+@cli.command()
+@click.argument("key", required=False)
+@click.option("--markdown", is_flag=True, help="All of them as docs/annotations.md.")
+def annotations(key: str | None, markdown: bool) -> None:  # noqa: FBT001 click gives flags so
+    """List the annotations, or explain one."""
+    if markdown:
+        click.echo(pages.annotations(), nl=False)
+        return
+    try:
+        click.echo(pages.annotation(key) if key else pages.annotation_list(), nl=False)
+    except KeyError as error:
+        _fail(str(error.args[0]))
+
+
+@cli.command("reasons")
+def reasons_command() -> None:
+    """Print docs/reasons.md: every reason code, its cause and remedy."""
+    click.echo(pages.reasons(), nl=False)
+
+
+@cli.command("settings")
+def settings_command() -> None:
+    """Print docs/settings.md: every setting, its flag, variable and default."""
+    click.echo(pages.settings(), nl=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Reference pages made from the tables that the code runs on: annotations, settings, reasons."""
+
+from collections.abc import Iterable, Sequence
+
+from webhook import settings as server_settings
+from webhook.core.family import OPENBAO, VAULT
+from webhook.core.reasons import CATALOGUE
+from webhook.core.table import TABLE, Row, Section
+
+_GENERATED = "<!-- Made by `vault-webhook {command}`; edit the table in the code instead. -->"
+
+
+def annotations() -> str:
+    """Return docs/annotations.md."""
+    parts = [
+        "# Annotations",
+        _GENERATED.format(command="annotations --markdown"),
+        f"Keys are written without their prefix: `role` is `{VAULT.prefix}role`, or `{OPENBAO.prefix}role`. One prefix serves"
+        " a pod; both in one pod are refused. `<name>` is the name of a secret, `<param>` a parameter of the auth method or"
+        " of telemetry. A value that does not fit is refused, with the annotation named; a key that is not known, with a"
+        " warning.",
+        "Booleans are `true` or `false` (also `1 t T TRUE True`, `0 f F FALSE False` and empty for false).",
+    ]
+    for section in Section:
+        rows = [row for row in TABLE if row.section is section]
+        parts += [f"## {section}", _table(("Annotation", "Default", "Setting", "Effect"), map(_annotation_cells, rows))]
+    return "\n\n".join(parts) + "\n"
+
+
+def annotation_list() -> str:
+    """Return one line for each annotation."""
+    width = max(len(row.key) for row in TABLE)
+    return "".join(f"{row.key:<{width}}  {row.effect.replace('`', '')}\n" for row in TABLE)
+
+
+def annotation(key: str) -> str:
+    """Explain one annotation.
+
+    Raises:
+        KeyError: there is none of that key; with or without prefix, a secret's with <name> or a name.
+    """
+    bare = key.removeprefix(VAULT.prefix).removeprefix(OPENBAO.prefix)
+    row = next((row for row in TABLE if row.key == bare), None) or next(
+        (row for row in TABLE if row.is_open and bare.startswith(row.stem)), None
+    )
+    if row is None:
+        raise KeyError(f"{key!r} is no annotation; `vault-webhook annotations` lists them")
+    setting = _setting_of(row)
+    lines = [f"{VAULT.prefix}{row.key}", f"  {row.effect.replace('`', '')}", f"  default: {_default(row) or 'absent'}"]
+    if setting:
+        lines.append(f"  setting: {server_settings.PREFIX}{setting.variable}, --{setting.option}")
+    if row.empty_unsets:
+        lines.append("  an empty value counts as absent")
+    return "\n".join(lines) + "\n"
+
+
+def settings() -> str:
+    """Return docs/settings.md."""
+    parts = [
+        "# Settings of the server",
+        _GENERATED.format(command="settings"),
+        "A flag beats a variable; a variable that is empty is unset; a flag that is empty clears. Everything is checked at"
+        " start, and a value that does not fit stops the process with one line that names it.",
+        _table(("Flag", "Variable", "Default", "Annotation", "Effect"), map(_setting_cells, server_settings.ROWS)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def reasons() -> str:
+    """Return docs/reasons.md."""
+    parts = [
+        "# Reason codes",
+        _GENERATED.format(command="reasons"),
+        "The code stands at the end of every refusal, and is the same in the answer, the log and the metric. A code without"
+        " status only ever warns. After a repair, the controller of a Deployment or a Job tries again by itself, but waits"
+        " longer each time, up to 17 minutes; `kubectl rollout restart` makes it try at once.",
+        _table(
+            ("Code", "Status", "Cause", "Remedy"),
+            ((f"`{code}`", str(e.status or ""), e.cause, e.remedy) for code, e in CATALOGUE.items()),
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _annotation_cells(row: Row) -> Sequence[str]:
+    setting = _setting_of(row)
+    return (f"`{row.key}`", _code(_default(row)), _code(setting.variable if setting else ""), row.effect)
+
+
+def _setting_cells(row: server_settings.Row) -> Sequence[str]:
+    return (
+        f"`--{row.option}`",
+        f"`{server_settings.PREFIX}{row.variable}`",
+        _code(row.default),
+        _code(row.annotation),
+        row.effect,
+    )
+
+
+def _setting_of(row: Row) -> server_settings.Row | None:
+    return next((setting for setting in server_settings.ROWS if setting.annotation == row.key), None)
+
+
+def _default(row: Row) -> str:
+    setting = _setting_of(row)
+    return (setting.default if setting else row.default) or ""
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,0 +1,176 @@
+"""The role check of one pod: which login its agent will try, and what the bindings say of it.
+
+`login.py` and `acl.py` know nothing of pods and annotations; here an Intent becomes a Claim, and a Verdict a refusal or warnings.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from webhook.core import login
+from webhook.core.bindings import Snapshot
+from webhook.core.claim import Claim, Rules
+from webhook.core.container_patch import config_of
+from webhook.core.intent import Intent
+from webhook.core.layout import API_TOKEN_PATH
+from webhook.core.plan import Plan
+from webhook.core.pod import Pod, Spec, service_account
+from webhook.core.reasons import Reason
+from webhook.core.refusal import Refused, refused, warning
+from webhook.core.roles import KubernetesRole
+from webhook.core.token import Token
+from webhook.core.verdict import Finding, Level, Verdict
+
+_TOKEN_PATH_MEMBER = {"kubernetes": "token_path", "jwt": "path"}
+_KEY_OF = {  # the annotation a finding is about, where it is not the role
+    Reason.AUTH_MOUNT_UNKNOWN: "auth-path",
+    Reason.AUTH_MOUNT_NOT_COVERED: "auth-path",
+    Reason.AUTH_TYPE_MISMATCH: "auth-type",
+    Reason.SERVER_NOT_COVERED: "service",
+    Reason.TOKEN_VOLUME_MISSING: "agent-service-account-token-volume-name",
+}
+
+
+class Checked(Struct, frozen=True):
+    """What the check lets pass."""
+
+    warnings: tuple[str, ...] = ()  # for the author
+    findings: tuple[str, ...] = ()  # reason codes, those for the operator too
+
+
+def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> str:
+    """Return the audience the role demands, "" where there is none, it is unknown, or it is one of the API server's."""
+    if snapshot is None:
+        return ""
+    claim = Claim(
+        auth_type=intent.auth_type,
+        auth_path=intent.auth_path,
+        vault_namespace=intent.namespace,
+        role=_role(intent),
+        service_account="",
+        namespace="",
+    )
+    target = login.resolve(claim, snapshot, rules, None)
+    if not isinstance(target, login.Target):
+        return ""
+    role = target.role
+    audiences = (role.audience,) if isinstance(role, KubernetesRole) else role.audiences
+    api_server = rules.api_server_audiences or ()
+    return next((audience for audience in audiences if audience and audience not in api_server), "")
+
+
+def claim_of(pod: Pod, intent: Intent, token: Token, plan: Plan, namespace: str) -> Claim:
+    """Return the login the agent of this pod will try.
+
+    Args:
+        pod: as submitted.
+        intent: what its author asks for.
+        token: what the agent logs in with.
+        plan: what is added; where the author patches the agents, their configuration is read from there.
+        namespace: of the admission request; the pod's own may be empty.
+    """
+    spec = pod.spec or Spec()
+    wanted = _Wanted.of_intent(intent)
+    inspected = not intent.configmap
+    if inspected and (intent.sidecar_patch or intent.init_patch):
+        patched = _of_agents(plan)
+        wanted, inspected = patched or wanted, patched is not None
+    return Claim(
+        server=wanted.server,
+        auth_type=wanted.auth_type,
+        auth_path=wanted.auth_path,
+        vault_namespace=wanted.namespace,
+        role=wanted.role,
+        service_account=service_account(spec),
+        namespace=namespace,
+        audience=_audience(wanted, token) if plan.token_is_ours else None,
+        expiration_s=token.expiration_s,
+        pod_name=(pod.metadata.name if pod.metadata else None) or "",
+        config_inspected=inspected,
+    )
+
+
+class _Wanted(Struct, frozen=True):
+    """The part of an agent's configuration that makes a login."""
+
+    server: str
+    auth_type: str
+    auth_path: str
+    namespace: str
+    role: str
+    token_file: str  # "" for the default
+
+    @classmethod
+    def of_intent(cls, intent: Intent) -> "_Wanted":
+        member = _TOKEN_PATH_MEMBER.get(intent.auth_type, "")
+        token_file = intent.auth_config.get(member, "")
+        return cls(intent.address, intent.auth_type, intent.auth_path, intent.namespace, _role(intent), token_file)
+
+
+def _of_agents(plan: Plan) -> _Wanted | None:
+    """Read the configuration of the agent that stays, else of the one that renders once; None where it cannot be read."""
+    for container in (*plan.sidecars, *reversed(plan.init_agents)):
+        config = config_of(container)
+        try:
+            method: Mapping[str, Any] = config["auto_auth"]["method"] if config else {}
+            inner = method.get("config") or {}
+            token_file = inner.get(_TOKEN_PATH_MEMBER.get(method["type"], ""), "")
+            namespace, role = method.get("namespace", ""), inner.get("role", "")
+            server = config["vault"]["address"] if config else ""
+            return _Wanted(server, method["type"], method["mount_path"], namespace, role, token_file)
+        except (KeyError, TypeError, AttributeError):
+            return None
+    return None
+
+
+def _role(intent: Intent) -> str:
+    return intent.role or intent.auth_config.get("role", "")
+
+
+def _audience(wanted: _Wanted, token: Token) -> tuple[str, ...] | None:
+    """Return the audiences of the token the agent reads, None where they are unknown."""
+    files = ("", token.file, f"{API_TOKEN_PATH}/{token.file_name}")
+    return (token.audience,) if token.audience and wanted.token_file in files else None
+
+
+def judge(verdict: Verdict, intent: Intent) -> Checked:
+    """Let a pod pass with warnings, or refuse it.
+
+    Raises:
+        Refused: the verdict is a deny.
+    """
+    if verdict.decision is Level.DENY:
+        raise _refusal(verdict, intent)
+    if not verdict.findings:
+        return _PASSED
+    return Checked(tuple(_warnings(verdict.for_author, intent)), tuple(str(f.reason) for f in verdict.findings))
+
+
+_PASSED = Checked()
+
+
+def _refusal(verdict: Verdict, intent: Intent) -> Refused:
+    """Word the first deny the author can mend, else the first."""
+    denies = [finding for finding in verdict.findings if finding.level is Level.DENY]
+    finding = next((finding for finding in denies if not finding.for_operator), denies[0])
+    key, value = _subject(finding.reason, intent)
+    remedy = f"Fix: {finding.hint}" if finding.hint else ""
+    return refused(finding.reason, intent.annotation(key), finding.message, remedy, value=value)
+
+
+def _warnings(findings: Iterable[Finding], intent: Intent) -> Iterable[str]:
+    for finding in findings:
+        yield warning(intent.annotation(_subject(finding.reason, intent)[0]), f"{finding.message} ({finding.reason})")
+
+
+def _subject(reason: Reason, intent: Intent) -> tuple[str, str]:
+    """Return the annotation a finding is about, and its value."""
+    key = _KEY_OF.get(reason, "role" if intent.role or not intent.auth_config.get("role") else "auth-config-role")
+    value = {
+        "auth-path": intent.auth_path,
+        "auth-type": intent.auth_type,
+        "service": intent.address,
+        "agent-service-account-token-volume-name": intent.token_volume,
+    }.get(key)
+    return key, _role(intent) if value is None else value
