@@ -42,7 +42,7 @@ def _double_dash(argument: str) -> str:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
-    """Inject a Vault or OpenBao agent into pods, and refuse pods whose Vault role would not accept them.
+    r"""Inject a Vault or OpenBao agent into pods, and refuse pods whose Vault role would not accept them.
 
     \b
     Try it without a cluster:       vault-webhook demo
@@ -134,7 +134,7 @@ def review(env_file: str | None, **flags: Any) -> None:
 )
 @_env_file_option
 @_with_settings
-def inject_command(  # noqa: PLR0913 one parameter an option
+def inject_command(
     files: tuple[str, ...], output: str, kube_namespace: str, template_path: str, env_file: str | None, **flags: Any
 ) -> None:
     """Show what the webhook makes of a manifest: any workload, any number of documents.

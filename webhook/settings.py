@@ -139,7 +139,7 @@ def _names(raw: str) -> tuple[str, ...] | None:
     return texts.items(raw) or None
 
 
-def _of(variable: str, annotation: str, effect: str, **rest: Any) -> Row:  # noqa: ANN401 the fields of Row
+def _of(variable: str, annotation: str, effect: str, **rest: Any) -> Row:
     """Return the row of a setting that is an annotation's default, with that annotation's reader and default."""
     row = BY_KEY[annotation]
     default = rest.pop("default", row.default or "")
@@ -154,7 +154,7 @@ def _of(variable: str, annotation: str, effect: str, **rest: Any) -> Row:  # noq
     )
 
 
-def _row(variable: str, read: Callable[[str], Any], default: str, effect: str, **rest: Any) -> Row:  # noqa: ANN401 the fields of Row
+def _row(variable: str, read: Callable[[str], Any], default: str, effect: str, **rest: Any) -> Row:
     return Row(variable=variable, read=read, default=default, effect=effect, **rest)
 
 

@@ -5,6 +5,7 @@ import json
 from copy import deepcopy
 
 import jsonpatch
+
 from webhook.admit import Admission
 from webhook.settings import read
 

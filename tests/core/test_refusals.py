@@ -71,8 +71,8 @@ def test_a_value_that_does_not_fit_is_refused_by_name(key, value, reason):
     assert result.message.endswith(f"({reason})")
 
 
-@pytest.mark.parametrize(("key", "value", "reason"), BAD_VALUES)
-def test_a_refusal_is_one_short_line(key, value, reason):
+@pytest.mark.parametrize(("key", "value"), [row[:2] for row in BAD_VALUES])
+def test_a_refusal_is_one_short_line(key, value):
     message = ask(pod_with({"agent-inject-secret-db": "secret/data/db", key: value})).message
     assert message.isprintable()
     assert len(message) <= 300

@@ -72,7 +72,7 @@ def _apply(workload: Workload, reply: Reply) -> None:
     jsonpatch.JsonPatch(operations).apply(workload.template, in_place=True)
 
 
-def _as_yaml(value: Any) -> Any:  # noqa: ANN401 any JSON
+def _as_yaml(value: Any) -> Any:
     """Return a JSON value as ruamel would have read it, long texts as blocks."""
     if isinstance(value, dict):
         return CommentedMap((key, _as_yaml(item)) for key, item in value.items())

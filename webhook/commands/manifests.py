@@ -57,7 +57,7 @@ def load(source: str, text: str) -> list[Any]:
         raise ManifestError(f"{source}{line}: no YAML or JSON: {problem}") from error
 
 
-def read(source: str, standard_input: Any = None) -> list[Any]:  # noqa: ANN401 any text stream
+def read(source: str, standard_input: Any = None) -> list[Any]:
     """Return the documents of a file, or of standard input for "-".
 
     Raises:
@@ -111,7 +111,7 @@ def workloads(source: str, documents: Sequence[Any], *, namespace: str, template
         yield Workload(source, kind, name, str(metadata.get("namespace") or namespace), template)
 
 
-def _descend(document: Any, path: Sequence[str]) -> MutableMapping[str, Any] | None:  # noqa: ANN401 any YAML
+def _descend(document: Any, path: Sequence[str]) -> MutableMapping[str, Any] | None:
     node = document
     for step in path:
         node = node.get(step) if isinstance(node, dict) else None

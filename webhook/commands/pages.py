@@ -12,15 +12,14 @@ _GENERATED = "<!-- Made by `vault-webhook {command}`; edit the table in the code
 
 def annotations() -> str:
     """Return docs/annotations.md."""
-    parts = [
-        "# Annotations",
-        _GENERATED.format(command="annotations --markdown"),
-        f"Keys are written without their prefix: `role` is `{VAULT.prefix}role`, or `{OPENBAO.prefix}role`. One prefix serves"
-        " a pod; both in one pod are refused. `<name>` is the name of a secret, `<param>` a parameter of the auth method or"
-        " of telemetry. A value that does not fit is refused, with the annotation named; a key that is not known, with a"
-        " warning.",
-        "Booleans are `true` or `false` (also `1 t T TRUE True`, `0 f F FALSE False` and empty for false).",
-    ]
+    keys = (
+        f"Keys are written without their prefix: `role` is `{VAULT.prefix}role`, or `{OPENBAO.prefix}role`. One prefix"
+        " serves a pod; both in one pod are refused. `<name>` is the name of a secret, `<param>` a parameter of the auth"
+        " method or of telemetry. A value that does not fit is refused, with the annotation named; a key that is not"
+        " known is ignored, with a warning."
+    )
+    booleans = "Booleans are `true` or `false` (also `1 t T TRUE True`, `0 f F FALSE False` and empty for false)."
+    parts = ["# Annotations", _GENERATED.format(command="annotations --markdown"), keys, booleans]
     for section in Section:
         rows = [row for row in TABLE if row.section is section]
         parts += [f"## {section}", _table(("Annotation", "Default", "Setting", "Effect"), map(_annotation_cells, rows))]
@@ -56,30 +55,25 @@ def annotation(key: str) -> str:
 
 def settings() -> str:
     """Return docs/settings.md."""
-    parts = [
-        "# Settings of the server",
-        _GENERATED.format(command="settings"),
+    rule = (
         "A flag beats a variable; a variable that is empty is unset; a flag that is empty clears. Everything is checked at"
-        " start, and a value that does not fit stops the process with one line that names it.",
-        _table(("Flag", "Variable", "Default", "Annotation", "Effect"), map(_setting_cells, server_settings.ROWS)),
-    ]
-    return "\n\n".join(parts) + "\n"
+        " start, and a value that does not fit stops the process with one line that names it."
+    )
+    header = ("Flag", "Variable", "Default", "Annotation", "Effect")
+    table = _table(header, map(_setting_cells, server_settings.ROWS))
+    return "\n\n".join(["# Settings of the server", _GENERATED.format(command="settings"), rule, table]) + "\n"
 
 
 def reasons() -> str:
     """Return docs/reasons.md."""
-    parts = [
-        "# Reason codes",
-        _GENERATED.format(command="reasons"),
-        "The code stands at the end of every refusal, and is the same in the answer, the log and the metric. A code without"
-        " status only ever warns. After a repair, the controller of a Deployment or a Job tries again by itself, but waits"
-        " longer each time, up to 17 minutes; `kubectl rollout restart` makes it try at once.",
-        _table(
-            ("Code", "Status", "Cause", "Remedy"),
-            ((f"`{code}`", str(e.status or ""), e.cause, e.remedy) for code, e in CATALOGUE.items()),
-        ),
-    ]
-    return "\n\n".join(parts) + "\n"
+    rule = (
+        "The code stands at the end of every refusal, and is the same in the answer, the log and the metric. A code"
+        " without status only ever warns. After a repair, the controller of a Deployment or a Job tries again by itself,"
+        " but waits longer each time, up to 17 minutes; `kubectl rollout restart` makes it try at once."
+    )
+    rows = ((f"`{code}`", str(entry.status or ""), entry.cause, entry.remedy) for code, entry in CATALOGUE.items())
+    table = _table(("Code", "Status", "Cause", "Remedy"), rows)
+    return "\n\n".join(["# Reason codes", _GENERATED.format(command="reasons"), rule, table]) + "\n"
 
 
 def _annotation_cells(row: Row) -> Sequence[str]:

@@ -29,37 +29,57 @@ class Kind(Enum):
     NATIVE = "native"  # stays, as an init container with restartPolicy Always
 
 
-def document(intent: Intent, kind: Kind, token_file: str, *, persistent_cache: bool) -> bytes:
-    """Return the configuration as JSON.
+class Configs:
+    """The configurations of one pod's agents; what they share is built once."""
 
-    Args:
-        intent: what the author asks for; never one in ConfigMap mode.
-        kind: the agent it is for.
-        token_file: path in the agent container of the service account token.
-        persistent_cache: an init container hands its cache on to the sidecar.
-    """
-    config: dict[str, Any] = {
-        "auto_auth": {"method": _method(intent, kind, token_file), "sink": _sinks(intent)},
-        "exit_after_auth": kind is Kind.INIT,
-        "pid_file": layout.PID_FILE,
-        "vault": _server(intent),
-    }
-    if intent.secrets:
-        config["template"] = [_template(secret, intent.default_template) for secret in intent.secrets]
-    config["template_config"] = _template_config(intent, kind)
-    if intent.cache or intent.enable_quit:
-        config.update(_listener_and_cache(intent, _persist(intent, token_file) if persistent_cache else None))
-    if intent.telemetry is not None:
-        config["telemetry"] = intent.telemetry
-    if intent.disable_idle_connections:
-        config["disable_idle_connections"] = intent.disable_idle_connections
-    if intent.disable_keep_alives:
-        config["disable_keep_alives"] = intent.disable_keep_alives
-    if kind is Kind.NATIVE:  # the startup probe quotes the last error from this file
-        config["log_file"] = layout.LOG_FILE
-        config["log_rotate_bytes"] = 65_536
-        config["log_rotate_max_files"] = -1
-    return _encode(config)
+    def __init__(self, intent: Intent, token_file: str, *, persistent_cache: bool) -> None:
+        """Build what the agents share.
+
+        Args:
+            intent: what the author asks for; never one in ConfigMap mode.
+            token_file: path in the agent containers of the service account token.
+            persistent_cache: an init container hands its cache on to the sidecar.
+        """
+        self._intent = intent
+        self._common: dict[str, Any] = {
+            "auto_auth": {"method": _method(intent, token_file), "sink": _sinks(intent)},
+            "exit_after_auth": False,
+            "pid_file": layout.PID_FILE,
+            "vault": _server(intent),
+        }
+        if intent.secrets:
+            self._common["template"] = [_template(secret, intent.default_template) for secret in intent.secrets]
+        self._common["template_config"] = _template_config(intent)
+        if intent.cache or intent.enable_quit:
+            persist = _persist(intent, token_file) if persistent_cache else None
+            self._common.update(_listener_and_cache(intent, persist))
+        if intent.telemetry is not None:
+            self._common["telemetry"] = intent.telemetry
+        if intent.disable_idle_connections:
+            self._common["disable_idle_connections"] = intent.disable_idle_connections
+        if intent.disable_keep_alives:
+            self._common["disable_keep_alives"] = intent.disable_keep_alives
+
+    def of(self, kind: Kind) -> bytes:
+        """Return one agent's configuration as JSON."""
+        if kind is Kind.INIT:
+            return _encode({**self._common, "exit_after_auth": True})
+        return _encode(self._common if kind is Kind.SIDECAR else {**self._common, **self._native()})
+
+    def _native(self) -> Mapping[str, Any]:
+        """Return what a native sidecar does otherwise: it goes on trying, and leaves its log for the startup probe."""
+        intent, common = self._intent, self._common
+        changed: dict[str, Any] = {
+            "log_file": layout.LOG_FILE,
+            "log_rotate_bytes": 65_536,
+            "log_rotate_max_files": -1,
+        }
+        if not intent.states("template-config-exit-on-retry-failure"):
+            changed["template_config"] = {**common["template_config"], "exit_on_retry_failure": False}
+        if not intent.states("auth-max-backoff"):
+            method = {**common["auto_auth"]["method"], "max_backoff": _native_max_backoff(intent)}
+            changed["auto_auth"] = {**common["auto_auth"], "method": method}
+        return changed
 
 
 def fits_one_variable(config: bytes) -> bool:
@@ -67,15 +87,15 @@ def fits_one_variable(config: bytes) -> bool:
     return len(layout.CONFIG_VARIABLE) + 1 + (len(config) + 2) // 3 * 4 <= VARIABLE_BYTES_MAX
 
 
-def _method(intent: Intent, kind: Kind, token_file: str) -> dict[str, Any]:
+def _method(intent: Intent, token_file: str) -> dict[str, Any]:
     method: dict[str, Any] = {
         "type": "token_file" if intent.auth_type == "token-file" else intent.auth_type,
         "mount_path": intent.auth_path,
     }
     if intent.min_backoff:
         method["min_backoff"] = intent.min_backoff
-    if max_backoff := _max_backoff(intent, kind):
-        method["max_backoff"] = max_backoff
+    if intent.max_backoff:
+        method["max_backoff"] = intent.max_backoff
     if intent.namespace:
         method["namespace"] = intent.namespace
     if config := _method_config(intent, token_file):
@@ -85,9 +105,7 @@ def _method(intent: Intent, kind: Kind, token_file: str) -> dict[str, Any]:
     return method
 
 
-def _max_backoff(intent: Intent, kind: Kind) -> str:
-    if kind is not Kind.NATIVE or intent.max_backoff or intent.states("auth-max-backoff"):
-        return intent.max_backoff
+def _native_max_backoff(intent: Intent) -> str:
     longer = intent.min_backoff and duration_ns(intent.min_backoff) > duration_ns(NATIVE_MAX_BACKOFF)
     return intent.min_backoff if longer else NATIVE_MAX_BACKOFF
 
@@ -114,18 +132,15 @@ def _sinks(intent: Intent) -> list[dict[str, Any]]:
 
 
 def _server(intent: Intent) -> dict[str, Any]:
-    server: dict[str, Any] = {"address": intent.address}
-    for name, value in (
-        ("ca_cert", intent.ca_cert),
-        ("ca_path", intent.ca_path),
-        ("tls_skip_verify", intent.tls_skip_verify),
-        ("client_cert", intent.client_cert),
-        ("client_key", intent.client_key),
-        ("tls_server_name", intent.tls_server_name),
-    ):
-        if value:
-            server[name] = value
-    return server
+    members = {
+        "ca_cert": intent.ca_cert,
+        "ca_path": intent.ca_path,
+        "tls_skip_verify": intent.tls_skip_verify,
+        "client_cert": intent.client_cert,
+        "client_key": intent.client_key,
+        "tls_server_name": intent.tls_server_name,
+    }
+    return {"address": intent.address, **{name: value for name, value in members.items() if value}}
 
 
 def _template(secret: SecretRequest, default: str) -> dict[str, Any]:
@@ -157,9 +172,8 @@ def default_template(secret: SecretRequest, form: str) -> str:
     return f"{opening}{left} range $k, $v := .Data {right}{left} $k {right}: {left} $v {right}\n{end}{end}"
 
 
-def _template_config(intent: Intent, kind: Kind) -> dict[str, Any]:
-    stated = kind is not Kind.NATIVE or intent.states("template-config-exit-on-retry-failure")
-    config: dict[str, Any] = {"exit_on_retry_failure": intent.exit_on_retry_failure and stated}
+def _template_config(intent: Intent) -> dict[str, Any]:
+    config: dict[str, Any] = {"exit_on_retry_failure": intent.exit_on_retry_failure}
     if intent.render_interval:
         config["static_secret_render_interval"] = intent.render_interval
     if intent.max_connections_per_host:

@@ -4,7 +4,6 @@ The rows of `table.py` say how each text is read. Server defaults are read once,
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from msgspec.structs import replace
@@ -15,17 +14,12 @@ from webhook.core.family import FAMILIES, Family
 from webhook.core.intent import Intent
 from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused, warning
-from webhook.core.table import BY_KEY, OPEN, TABLE, Row
+from webhook.core.remarks import PARAMS, doubtful_params, orphans, underscored, unknown_key
+from webhook.core.table import BY_KEY, TABLE, Row, open_row, row_of
 from webhook.core.texts import boolean
 
 SWITCH = "agent-inject"
 STATUS = "agent-inject-status"
-WARNINGS_MAX = 10  # the API server drops what exceeds 4,096 characters in all
-_SECRET_FIELDS = {row.field for row in OPEN if row.stem.startswith(("agent-inject-", "agent-template-"))} | {
-    "error_on_missing_key",
-    "mount_path",
-    "preserve_case",
-}
 
 
 class Found:
@@ -72,7 +66,7 @@ def _wanted(family: Family, texts: Mapping[str, str]) -> bool:
 
 
 def _refuse_both(found: Found, other: Family) -> None:
-    ours = next((key for key in sorted(found.foreign) if _row_of(key)), None)
+    ours = next((key for key in sorted(found.foreign) if row_of(key)), None)
     if ours is not None:
         raise refused(
             Reason.ANNOTATION_CONFLICT,
@@ -122,7 +116,7 @@ class Reader:
         """
         try:
             intent = self._read(found, namespace)
-        except _Unfit as error:
+        except _UnfitError as error:
             raise _first_refusal(found) from error
         except secrets.SecretError as error:
             key = found.family.prefix + error.stem + error.name
@@ -134,55 +128,55 @@ class Reader:
         fields: dict[str, Any] = {"request_namespace": namespace}
         by_secret: dict[str, dict[str, Any]] = {}
         by_param: dict[str, dict[str, str]] = {}
-        unknown: list[str] = []
+        remarks: list[str] = []
         for key, raw in found.texts.items():
             row = BY_KEY.get(key)
             if row is not None:
                 if row.field and (raw or not row.empty_unsets):
                     fields[row.field] = _value(row, raw)
-                continue
-            row = _open_row(key)
-            if row is None:
-                unknown.append(key)
-            elif row.field in _SECRET_FIELDS:
-                if raw or not row.empty_unsets:
-                    by_secret.setdefault(key[len(row.stem) :], {})[row.field] = _value(row, raw)
-            else:
-                by_param.setdefault(row.field, {})[key[len(row.stem) :]] = raw
+                    if row.doubt and (doubt := row.doubt(raw)):
+                        remarks.append(warning(found.family.prefix + key, doubt))
+            elif (completed := open_row(key)) is None:
+                remarks.append(unknown_key(found.family, key, among=len(remarks)))
+            elif (row := completed[0]).field in PARAMS:
+                by_param.setdefault(row.field, {})[completed[1]] = raw
+            elif raw or not row.empty_unsets:
+                by_secret.setdefault(completed[1], {})[row.field] = _value(row, raw)
         base = self._base[found.family]
         preserve_case = fields.pop("preserve_case", self._preserve_case)
         if by_secret:
             secrets.disambiguate(by_secret)
             volume_path = fields.get("secret_volume_path", base.secret_volume_path)
             fields["secrets"] = tuple(secrets.requests(by_secret, volume_path=volume_path, preserve_case=preserve_case))
+            remarks += orphans(found.family, by_secret)
         for field, params in by_param.items():
             fields[field] = _members(field, params)
-        fields["in_pod"] = found.texts.keys()
-        intent = replace(base, **fields)
-        remarks = _remarks(found, unknown, by_secret, by_param) + doubts(intent)
-        return replace(intent, warnings=tuple(remarks[:WARNINGS_MAX])) if remarks else intent
+            remarks += doubtful_params(found.family, field, params)
+        intent = replace(base, in_pod=found.texts.keys(), **fields)
+        remarks += doubts(intent)
+        return replace(intent, warnings=tuple(sorted(remarks))) if remarks else intent
 
 
-class _Unfit(ValueError):
+class _UnfitError(ValueError):
     """A text its row does not read; `_first_refusal` words the refusal."""
 
 
-def _value(row: Row, raw: str) -> Any:  # noqa: ANN401 the type is the row's
+def _value(row: Row, raw: str) -> Any:
     try:
         return row.read(raw)
     except ValueError as error:
-        raise _Unfit(row.key) from error
+        raise _UnfitError(row.key) from error
 
 
 def _first_refusal(found: Found) -> Refused:
     """Word the refusal of the first annotation, by the table's order and then by key, that its row does not read."""
     order = {row.key: position for position, row in enumerate(TABLE)}
-    rows = ((row, key) for key in found.texts if (row := _row_of(key)))
+    rows = ((row, key) for key in found.texts if (row := row_of(key)))
     for row, key in sorted(rows, key=lambda pair: (order[pair[0].key], pair[1])):
         raw = found.texts[key]
         try:
             if raw or not row.empty_unsets:
-                telemetry.member(_underscored(key[len(row.stem) :]), raw) if row.field == "telemetry" else row.read(raw)
+                telemetry.member(underscored(key[len(row.stem) :]), raw) if row.field == "telemetry" else row.read(raw)
         except ValueError as error:
             return refused(
                 Reason.ANNOTATION_INVALID, found.family.prefix + key, str(error), value=raw, secret=row.masked
@@ -190,73 +184,13 @@ def _first_refusal(found: Found) -> Refused:
     raise AssertionError("no annotation is unfit")  # we are here because one was
 
 
-def _row_of(key: str) -> Row | None:
-    return BY_KEY.get(key) or _open_row(key)
-
-
-def _open_row(key: str) -> Row | None:
-    for row in OPEN:
-        if key.startswith(row.stem) and len(key) > len(row.stem):
-            return row
-    return None
-
-
-def _underscored(param: str) -> str:
-    return param.replace("-", "_")
-
-
 def _members(field: str, params: Mapping[str, str]) -> Mapping[str, Any]:
     """Return a stanza's members by their real names; the form with underscores wins over one with dashes."""
-    ordered = sorted(params, key=lambda param: (param == _underscored(param), param))
+    ordered = sorted(params, key=lambda param: (param == underscored(param), param))
     if field != "telemetry":
-        return {_underscored(param): params[param] for param in ordered}
+        return {underscored(param): params[param] for param in ordered}
     try:
-        names = {param: _underscored(param).lower() for param in ordered}
+        names = {param: underscored(param).lower() for param in ordered}
         return telemetry.stanza({names[param]: telemetry.member(names[param], params[param]) for param in ordered})
     except ValueError as error:
-        raise _Unfit(field) from error
-
-
-def _remarks(
-    found: Found,
-    unknown: list[str],
-    by_secret: Mapping[str, Mapping[str, Any]],
-    by_param: Mapping[str, Mapping[str, str]],
-) -> list[str]:
-    """Return what is worth a warning: keys and parameters we do not know, orphans, doubtful values."""
-    prefix = found.family.prefix
-    remarks = [warning(prefix + key, _unknown(prefix, key)) for key in sorted(unknown)[:WARNINGS_MAX]]
-    for name, fields in by_secret.items():
-        if not secrets.declared(fields):
-            problem = (
-                f"no secret of this name is declared; add {prefix}agent-inject-secret-{name}, or check its spelling"
-            )
-            remarks.append(warning(f"{prefix}...-{name}", problem))
-    for field, params in by_param.items():
-        names = [_underscored(param) for param in params]
-        stem = "agent-telemetry-" if field == "telemetry" else "auth-config-"
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            remarks.append(warning(f"{prefix}{stem}{name}", "given with dashes too; the form with underscores counts"))
-        if field == "telemetry":
-            remarks.extend(
-                warning(prefix + stem + name, "no telemetry setting we know of; passed on")
-                for name in names
-                if not telemetry.is_known(name.lower())
-            )
-    for key, raw in found.texts.items():
-        row = BY_KEY.get(key)
-        if row is not None and (doubt := row.doubt(raw)):
-            remarks.append(warning(f"{prefix}{key}", doubt))
-    return remarks
-
-
-def _unknown(prefix: str, key: str) -> str:
-    stems = [*BY_KEY, *(row.stem for row in OPEN)]
-    close = get_close_matches(key[:63], stems, n=1, cutoff=0.8)
-    if not close:
-        # <name> is free: compare only as much of the key as the stem is long
-        close = [row.stem for row in OPEN if get_close_matches(key[: len(row.stem)], [row.stem], cutoff=0.9)]
-    if not close:
-        return "no annotation of this injector; ignored"
-    rest = "<name>" if close[0].endswith("-") else ""
-    return f"unknown and ignored; did you mean {prefix}{close[0]}{rest}?"
+        raise _UnfitError(field) from error

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
-from typing import cast
 
 import msgspec
 
 from webhook.core.document import (
     BindingsError,
+    CompleteText,
     ConfigText,
     DocumentText,
     MountText,
@@ -22,13 +22,12 @@ from webhook.core.document import (
     PolicyText,
     RoleNameText,
     SecretMountText,
+    ServerText,
     decode,
 )
 from webhook.core.roles import (
     FLAG_FIELDS,
     NUMBER_FIELDS,
-    JwtRole,
-    KubernetesRole,
     Role,
     RoleText,
     jwt_role,
@@ -128,6 +127,10 @@ class SecretMount:
     kv_version: int  # 1 or 2; 0 for other engines
 
 
+# by Vault namespace, then by path; under None those that state no namespace, which every other holds too
+SecretMounts = Mapping[str | None, Mapping[str, SecretMount]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """What is known of one server at one time."""
@@ -141,7 +144,7 @@ class Snapshot:
     mounts_are_complete: bool
     auth_mounts: Mapping[tuple[str, str], AuthMount] = field(repr=False)  # by namespace and path
     policies: Mapping[tuple[str, str], PolicyEntry] | None = field(repr=False)  # by namespace and name; None: unknown
-    secret_mounts: Mapping[str, Mapping[str, SecretMount]] | None = field(repr=False)  # namespace, path; None: unknown
+    secret_mounts: SecretMounts | None = field(repr=False)  # None: unknown
     namespaces: Mapping[str, Mapping[str, str]] = field(repr=False)  # of Kubernetes: their labels
     cache: dict[object, object] = field(default_factory=dict, repr=False, compare=False)  # what acl.py parsed so far
 
@@ -159,6 +162,12 @@ class Snapshot:
         """Return the auth mount at that path (no `auth/`) of that Vault namespace."""
         return self.auth_mounts.get((namespace, path))
 
+    def mounts_of(self, namespace: str) -> Mapping[str, SecretMount] | None:
+        """Return the secrets mounts of that Vault namespace by path; None: unknown."""
+        if self.secret_mounts is None:
+            return None
+        return self.secret_mounts.get(namespace, self.secret_mounts.get(None, {}))
+
 
 def load(document: bytes, parse_yaml: ParseYaml) -> Snapshot:
     """Return the snapshot the document describes.
@@ -172,16 +181,16 @@ def load(document: bytes, parse_yaml: ParseYaml) -> Snapshot:
     """
     text = decode(_json(document, parse_yaml), _DOCUMENT, "document")
     _check_kind(text)
-    server, complete = text.server, text.complete
+    server, complete = text.server or ServerText(), text.complete or CompleteText()
     return Snapshot(
-        product=_choice((server and server.product) or "vault", ("vault", "openbao"), "server.product"),
-        server_address=(server and server.address) or "",
+        product=_choice(server.product or "vault", ("vault", "openbao"), "server.product"),
+        server_address=server.address or "",
         fetched_at=_time(text.fetchedAt, "fetchedAt"),
         identity_is_managed=_choice(text.identityModel or "automatic", ("automatic", "managed"), "identityModel")
         == "managed",
-        auth_is_complete=_flag(complete and complete.auth, "complete.auth", default=True),
-        policies_are_complete=_flag(complete and complete.policies, "complete.policies", default=True),
-        mounts_are_complete=_flag(complete and complete.mounts, "complete.mounts", default=True),
+        auth_is_complete=_flag(complete.auth, "complete.auth", default=True),
+        policies_are_complete=_flag(complete.policies, "complete.policies", default=True),
+        mounts_are_complete=_flag(complete.mounts, "complete.mounts", default=True),
         auth_mounts=_auth_mounts(text.auth or (), parse_yaml),
         policies=None if text.policies is None else _policies(text.policies),
         secret_mounts=None if text.mounts is None else _secret_mounts(text.mounts),
@@ -344,19 +353,20 @@ def _policies(raws: Iterable[msgspec.Raw]) -> dict[tuple[str, str], PolicyEntry]
     return policies
 
 
-def _secret_mounts(raws: Iterable[msgspec.Raw]) -> dict[str, dict[str, SecretMount]]:
-    mounts: dict[str, dict[str, SecretMount]] = {}
+def _secret_mounts(raws: Iterable[msgspec.Raw]) -> SecretMounts:
+    mounts: dict[str | None, dict[str, SecretMount]] = {}
     for index, raw in enumerate(raws):
         place = f"mounts[{index}]"
         text = decode(raw, _SECRET_MOUNT, place)
         path = (text.path or "").strip("/")
         if not path:
             raise BindingsError(f"{place}.path", "a mount needs a path", "Take it from `vault secrets list`.")
-        siblings = mounts.setdefault((text.namespace or "").strip("/"), {})
+        siblings = mounts.setdefault(None if text.namespace is None else text.namespace.strip("/"), {})
         if path in siblings:
             raise _duplicate(f"{place}.path", f"secrets mount {clean(path)}")
         siblings[path] = SecretMount(path=path, kv_version=_kv_version(text, place))
-    return mounts
+    anywhere = mounts.get(None, {})
+    return {namespace: {**anywhere, **own} for namespace, own in mounts.items()}
 
 
 def _kv_version(text: SecretMountText, place: str) -> int:

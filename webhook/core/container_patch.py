@@ -70,7 +70,7 @@ def config_of(container: Object) -> Mapping[str, Any] | None:
     return None
 
 
-def _step(document: Any, operation: Object) -> Any:  # noqa: ANN401 any JSON
+def _step(document: Any, operation: Object) -> Any:
     kind, path = operation.get("op"), operation.get("path")
     if not isinstance(path, str):
         raise ValueError(f"operation {kind!r} has no path")  # noqa: TRY004 one kind of error for what does not fit
@@ -84,7 +84,7 @@ def _step(document: Any, operation: Object) -> Any:  # noqa: ANN401 any JSON
     return jsonpatch.apply_patch(document, [operation])
 
 
-def _counted_from_start(document: Any, path: str) -> str:  # noqa: ANN401 any JSON
+def _counted_from_start(document: Any, path: str) -> str:
     """Return the path with negative list indices counted from the list's start."""
     parts = jsonpointer.JsonPointer(path).parts
     node = document
@@ -100,13 +100,13 @@ def _counted_from_start(document: Any, path: str) -> str:  # noqa: ANN401 any JS
     return jsonpointer.JsonPointer.from_parts(parts).path
 
 
-def _is_absent_member(document: Any, path: str) -> bool:  # noqa: ANN401 any JSON
+def _is_absent_member(document: Any, path: str) -> bool:
     *parents, last = jsonpointer.JsonPointer(path).parts
     parent = jsonpointer.JsonPointer.from_parts(parents).resolve(document)
     return isinstance(parent, dict) and last not in parent
 
 
-def _check(document: Any) -> None:  # noqa: ANN401 any JSON
+def _check(document: Any) -> None:
     if not isinstance(document, dict):
         raise ValueError("the result is no container")  # noqa: TRY004 one kind of error for what does not fit
     for member in ("name", "image"):

@@ -12,7 +12,6 @@ from webhook.core.intent import Intent
 
 PROBE_PERIOD_S = 1
 PROBE_FAILURES = 600  # ten minutes; the agent retries faster by itself than a restart would
-RESOURCE_NAMES = {"cpu": "cpu", "memory": "memory", "ephemeral": "ephemeral-storage"}
 AWS_VARIABLES = (
     "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -26,54 +25,64 @@ _FIELDS = (("NAMESPACE", "metadata.namespace"), ("HOST_IP", "status.hostIP"), ("
 _WHERE = tuple({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in _FIELDS)
 
 
-class Agent(Struct, frozen=True, kw_only=True):
-    """One agent container to build, all that is not in the Intent decided."""
+NAMES = {
+    Kind.INIT: (layout.INIT_AGENT, layout.HOME_INIT),
+    Kind.SIDECAR: (layout.SIDECAR, layout.HOME_SIDECAR),
+    Kind.NATIVE: (layout.SIDECAR, layout.HOME_SIDECAR),
+}
 
-    kind: Kind
-    name: str
-    home: str  # volume
+
+class Common(Struct, frozen=True, kw_only=True):
+    """What the agent containers of one pod share."""
+
     mounts: Sequence[Mapping[str, Any]]  # all but home
-    config: bytes | None  # None: ConfigMap mode
+    security_context: Mapping[str, Any] | None
     ca_certificates: str
     aws_environment: Sequence[Mapping[str, Any]]
-    user: int | None  # None: no security context
-    seccomp: bool  # set a profile, because the pod sets none
-    probed: bool = False
 
 
-def build(agent: Agent, intent: Intent) -> dict[str, Any]:
-    """Return the container."""
+def build(kind: Kind, intent: Intent, common: Common, config: bytes | None, *, probed: bool) -> dict[str, Any]:
+    """Return an agent container.
+
+    Args:
+        kind: which one.
+        intent: what the author asks for.
+        common: what it shares with the pod's other agent.
+        config: its configuration, None in ConfigMap mode.
+        probed: the app waits until its startup probe finds every file.
+    """
+    name, home = NAMES[kind]
     container: dict[str, Any] = {
-        "name": agent.name,
+        "name": name,
         "image": intent.image,
         "command": ("/bin/sh", "-ec"),
-        "args": (_script(agent, intent),),
-        "env": environment(agent, intent),
-        "resources": resources(intent, agent.kind),
-        "volumeMounts": ({"name": agent.home, "mountPath": layout.HOME}, *agent.mounts),
+        "args": (_script(kind, intent),),
+        "env": environment(intent, common, config),
+        "resources": resources(intent, kind),
+        "volumeMounts": ({"name": home, "mountPath": layout.HOME}, *common.mounts),
     }
-    if agent.kind is Kind.NATIVE:
+    if kind is Kind.NATIVE:
         container["restartPolicy"] = "Always"
-        if agent.probed:
+        if probed:
             container["startupProbe"] = startup_probe(intent)
-    elif agent.kind is Kind.SIDECAR and intent.revoke:
+    elif kind is Kind.SIDECAR and intent.revoke:
         command = ("/bin/sh", "-c", f"/bin/sleep {intent.revoke_grace_s} && {revocation(intent)}")
         container["lifecycle"] = {"preStop": {"exec": {"command": command}}}
-    if agent.user is not None:
-        container["securityContext"] = security_context(agent, intent.run_as_group)
+    if common.security_context is not None:
+        container["securityContext"] = common.security_context
     return container
 
 
-def _script(agent: Agent, intent: Intent) -> str:
+def _script(kind: Kind, intent: Intent) -> str:
     binary = intent.family.binary
-    if agent.config is not None:
+    if not intent.configmap:
         prepare = f"echo ${{{layout.CONFIG_VARIABLE}?}} | base64 -d > {layout.CONFIG_FILE}"
         run = f"{binary} agent -config={layout.CONFIG_FILE}"
     else:
         prepare = f"touch {layout.TOKEN_SINK}"  # the CLI fails without, before the agent has written one
-        file = "config-init.hcl" if agent.kind is Kind.INIT else "config.hcl"
+        file = "config-init.hcl" if kind is Kind.INIT else "config.hcl"
         run = f"{binary} agent -config={layout.CONFIGMAP_PATH}/{file}"
-    if agent.kind is Kind.NATIVE:
+    if kind is Kind.NATIVE:
         return _revoking(prepare, run, intent) if intent.revoke else f"{prepare} && exec {run}"
     return f"{prepare} && {run}"
 
@@ -109,7 +118,7 @@ def revocation(intent: Intent) -> str:
     return f"HOME={layout.HOME} {intent.family.binary} token revoke {shlex.join(flags)} -self"
 
 
-def environment(agent: Agent, intent: Intent) -> list[Mapping[str, Any]]:
+def environment(intent: Intent, common: Common, config: bytes | None) -> list[Mapping[str, Any]]:
     """Return the container's variables; those that others may refer to by $(NAME) come first."""
     variables: list[Mapping[str, Any]] = list(_WHERE)
     if intent.go_max_procs:
@@ -120,8 +129,8 @@ def environment(agent: Agent, intent: Intent) -> list[Mapping[str, Any]]:
     _add(variables, intent, "LOG_FORMAT", intent.log_format)
     if intent.proxy_address:
         variables.append({"name": "HTTPS_PROXY", "value": intent.proxy_address})
-    if agent.config is not None:
-        variables.append({"name": layout.CONFIG_VARIABLE, "value": agent.config})  # bytes: encoded as base64
+    if config is not None:
+        variables.append({"name": layout.CONFIG_VARIABLE, "value": config})  # bytes: encoded as base64
     else:
         _add(variables, intent, "ADDR", intent.address)
         _add(variables, intent, "NAMESPACE", intent.namespace)
@@ -131,8 +140,8 @@ def environment(agent: Agent, intent: Intent) -> list[Mapping[str, Any]]:
         _add(variables, intent, "CLIENT_KEY", intent.client_key)
         _add(variables, intent, "SKIP_VERIFY", "true" if intent.tls_skip_verify else "false")
         _add(variables, intent, "TLS_SERVER_NAME", intent.tls_server_name)
-    _add(variables, intent, "CACERT_BYTES", agent.ca_certificates)
-    variables.extend(agent.aws_environment)
+    _add(variables, intent, "CACERT_BYTES", common.ca_certificates)
+    variables.extend(common.aws_environment)
     return variables
 
 
@@ -143,30 +152,29 @@ def _add(variables: list[Mapping[str, Any]], intent: Intent, name: str, value: s
 
 def resources(intent: Intent, kind: Kind) -> dict[str, dict[str, str]]:
     """Return requests and limits; an empty text means none, and a half without any is left out."""
-    halves: dict[str, dict[str, str]] = {}
-    for half in ("limits", "requests"):
-        for resource, name in RESOURCE_NAMES.items():
-            amount: str = getattr(intent, f"{half}_{resource}")
-            if kind is Kind.INIT and (own := getattr(intent, f"init_{half}_{resource}")) is not None:
-                amount = own
-            if amount:
-                halves.setdefault(half, {})[name] = amount
+    limits = _amounts(intent.limits_cpu, intent.limits_memory, intent.limits_ephemeral)
+    requests = _amounts(intent.requests_cpu, intent.requests_memory, intent.requests_ephemeral)
+    if kind is Kind.INIT:
+        limits |= _own(intent.init_limits_cpu, intent.init_limits_memory, intent.init_limits_ephemeral)
+        requests |= _own(intent.init_requests_cpu, intent.init_requests_memory, intent.init_requests_ephemeral)
+    halves = {}
+    if limits := {name: amount for name, amount in limits.items() if amount}:
+        halves["limits"] = limits
+    if requests := {name: amount for name, amount in requests.items() if amount}:
+        halves["requests"] = requests
     return halves
 
 
-def security_context(agent: Agent, group: int) -> dict[str, Any]:
-    """Return what Pod Security `restricted` asks of a container, with the agent's user and group."""
-    context: dict[str, Any] = {
-        "runAsUser": agent.user,
-        "runAsGroup": group,
-        "runAsNonRoot": agent.user != 0,
-        "readOnlyRootFilesystem": True,
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ("ALL",)},
-    }
-    if agent.seccomp:
-        context["seccompProfile"] = {"type": "RuntimeDefault"}
-    return context
+def _amounts(cpu: str, memory: str, ephemeral: str) -> dict[str, str]:
+    return {"cpu": cpu, "memory": memory, "ephemeral-storage": ephemeral}
+
+
+def _own(cpu: str | None, memory: str | None, ephemeral: str | None) -> dict[str, str]:
+    """Return what the init container has of its own; "" is a statement, None is not."""
+    if cpu is None and memory is None and ephemeral is None:
+        return {}
+    own = {"cpu": cpu, "memory": memory, "ephemeral-storage": ephemeral}
+    return {name: amount for name, amount in own.items() if amount is not None}
 
 
 def startup_probe(intent: Intent) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from webhook.core.roles import RoleText
 from webhook.core.values import Flag, Names, Number, clean
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
@@ -137,7 +136,7 @@ def decode(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[Shape], place
         raise _named(raw, decoder.type, place, error) from error
 
 
-def _named(raw: bytes | msgspec.Raw, shape: Any, place: str, error: Exception) -> BindingsError:  # noqa: ANN401 a type form
+def _named(raw: bytes | msgspec.Raw, shape: Any, place: str, error: Exception) -> BindingsError:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -146,7 +145,7 @@ def _named(raw: bytes | msgspec.Raw, shape: Any, place: str, error: Exception) -
     return BindingsError(place, f"{clean(value)} is not what belongs here", wanted)
 
 
-def _first_wrong(place: str, value: object, shape: Any) -> tuple[str, object, str]:  # noqa: ANN401 a type form
+def _first_wrong(place: str, value: object, shape: Any) -> tuple[str, object, str]:
     """Return the place and value of the first member that does not fit the shape, and what to write instead."""
     if not isinstance(value, dict):
         return place, value, _WANTED_ELSE
@@ -165,7 +164,7 @@ def _is_shape(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401 a type form
+def _fits(value: object, kind: Any) -> bool:
     if kind is msgspec.Raw:
         return True
     if kind == list[msgspec.Raw] | None:

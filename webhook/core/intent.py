@@ -3,7 +3,8 @@
 Every field is named in a row of `table.py`, which tells its annotation, default and effect.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from msgspec import Struct
@@ -31,8 +32,8 @@ class Intent(Struct, frozen=True, kw_only=True):
     """One pod's wish. Texts are "" where the annotation is absent or says nothing."""
 
     family: Family = VAULT
-    in_pod: Set[str] = frozenset()  # keys, without prefix, that the pod itself gives
-    by_server: Set[str] = frozenset()  # keys for which the operator set another default than ours
+    in_pod: AbstractSet[str] = frozenset()  # keys, without prefix, that the pod itself gives
+    by_server: AbstractSet[str] = frozenset()  # keys for which the operator set another default than ours
     warnings: tuple[str, ...] = ()
     secrets: tuple[SecretRequest, ...] = ()
     # switches and pod shape

@@ -12,12 +12,15 @@ from webhook.core.copied import aws_environment, aws_token_mounts, copied_mounts
 from webhook.core.existing import Agents
 from webhook.core.intent import Intent
 from webhook.core.pod import Container, Pod, Spec
-from webhook.core.profile import Profile, SidecarMode
+from webhook.core.profile import Profile
 from webhook.core.reasons import Reason
 from webhook.core.refusal import refused, warning
 from webhook.core.review import Review
+from webhook.core.security import security_context
+from webhook.core.shape import Shape, shape_of
+from webhook.core.surprises import surprises
 from webhook.core.token import Token
-from webhook.core.texts import quantity_value
+from webhook.core.volumes import agent_mounts, secret_mounts, secret_volumes, volumes
 
 Object = Mapping[str, Any]
 
@@ -47,22 +50,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     warnings: Sequence[str] = ()
 
 
-class Shape(Struct, frozen=True):
-    """Which agents a pod gets, and of which kind."""
-
-    init: bool
-    sidecar: Kind | None
-    first: bool  # agents stand before the pod's own init containers
-    probed: bool
-
-    @property
-    def injection_type(self) -> str:
-        """Return the name the reference's metric has for it."""
-        if self.init:
-            return "init_and_sidecar" if self.sidecar else "init_only"
-        return "sidecar_only"
-
-
 def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Token, *, marked: bool) -> Plan:
     """Return what to add.
 
@@ -85,113 +72,59 @@ def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Tok
         problem = "the pod is marked as injected and has no agent; nothing is added. Remove this annotation"
         return Plan(has_agent=False, warnings=[warning(intent.annotation("agent-inject-status"), problem)])
     shape = shape_of(intent, profile, spec)
-    secrets = _SecretVolumes(intent)
-    init_agents, sidecars = _agents(review, spec, intent, profile, token, shape, secrets)
-    volumes = _volumes(intent, profile, token, shape, secrets)
-    _refuse_taken_names(spec, volumes)
+    secrets = secret_volumes(intent)
+    added = volumes(intent, profile, token, shape, secrets)
+    _refuse_taken_names(spec, added)
+    init_agents, sidecars = _agents(review, spec, intent, profile, token, shape)
     return Plan(
-        volumes=volumes,
-        mounts=_mounts(spec, intent, secrets.mounts(read_only=intent.secret_volume_read_only), frozenset()),
+        volumes=added,
+        mounts=_mounts(spec, intent, secret_mounts(secrets, read_only=intent.secret_volume_read_only), frozenset()),
         init_agents=init_agents,
         init_first=shape.first,
         sidecars=sidecars,
         share_process_namespace=_shares_process_namespace(spec, intent),
         mark=True,
         injection_type=shape.injection_type,
-        warnings=_warnings(spec, intent, profile, shape),
+        warnings=surprises(spec, intent, profile, shape),
     )
 
 
-def shape_of(intent: Intent, profile: Profile, spec: Spec) -> Shape:
-    """Decide which agents a pod gets.
-
-    Native mode has one, which the app waits for. Where a native sidecar cannot do both (files unknown in ConfigMap mode, a pod
-    that never restarts and would never fail) a plain init container goes before it. Rendering once needs no sidecar at all.
-    """
-    classic = profile.sidecar_mode is SidecarMode.CLASSIC
-    first = intent.init_first or not classic
-    if intent.pre_populate_only:
-        return Shape(init=True, sidecar=None, first=first, probed=False)
-    if classic:
-        return Shape(init=intent.pre_populate, sidecar=Kind.SIDECAR, first=first, probed=False)
-    pair = intent.pre_populate and (bool(intent.configmap) or spec.restartPolicy == "Never")
-    return Shape(init=pair, sidecar=Kind.NATIVE, first=True, probed=intent.pre_populate and not pair)
-
-
-class _SecretVolumes:
-    """The memory volumes of rendered files: a common one, and one for each other mount path, numbered in secret order."""
-
-    def __init__(self, intent: Intent) -> None:
-        self.paths = {intent.secret_volume_path: layout.SECRETS}
-        for secret in intent.secrets:
-            if secret.mount_path not in self.paths:
-                self.paths[secret.mount_path] = f"{layout.CUSTOM_SECRETS}{len(self.paths) - 1}"
-
-    def mounts(self, *, read_only: bool = False) -> list[Object]:
-        if read_only:
-            return [{"name": name, "mountPath": path, "readOnly": True} for path, name in self.paths.items()]
-        return [{"name": name, "mountPath": path} for path, name in self.paths.items()]
-
-
-def _agents(  # noqa: PLR0913 the parts of one plan
-    review: Review,
-    spec: Spec,
-    intent: Intent,
-    profile: Profile,
-    token: Token,
-    shape: Shape,
-    secrets: _SecretVolumes,
+def _agents(
+    review: Review, spec: Spec, intent: Intent, profile: Profile, token: Token, shape: Shape
 ) -> tuple[list[Object], list[Object]]:
     """Return the agents that are init containers, and those that are containers."""
-    aws = intent.auth_type == "aws"
-    mounts: list[Object] = [*token.mounts(), *secrets.mounts()]
-    if aws:
-        mounts += aws_token_mounts(spec)
-    if intent.extra_secret:
-        mounts.append({"name": layout.EXTRA, "mountPath": layout.EXTRA_PATH, "readOnly": True})
-    if intent.configmap:
-        mounts.append({"name": layout.CONFIGMAP, "mountPath": layout.CONFIGMAP_PATH, "readOnly": True})
-    if intent.tls_secret:
-        mounts.append({"name": layout.TLS, "mountPath": layout.TLS_PATH, "readOnly": True})
-    persistent = _has_persistent_cache(intent, shape)
-    if persistent:
-        mounts.append({"name": layout.CACHE, "mountPath": layout.CACHE_PATH})
-    if intent.copy_mounts_of:
-        mounts += copied_mounts(review, spec, intent.copy_mounts_of, mounts)
-    user = _user(spec, intent)
-    seccomp = spec.securityContext is None or spec.securityContext.seccompProfile is None
+    common = _common(review, spec, intent, profile, token, shape)
+    configs = agent_config.Configs(intent, token.file, persistent_cache=shape.persistent_cache)
 
-    def agent(kind: Kind, name: str, home: str) -> Object:
-        config = None
-        if not intent.configmap:
-            config = agent_config.document(intent, kind, token.file, persistent_cache=persistent)
+    def agent(kind: Kind) -> Object:
+        config = None if intent.configmap else configs.of(kind)
+        if config is not None:
             _refuse_too_large(intent, config)
-        container = containers.build(
-            containers.Agent(
-                kind=kind,
-                name=name,
-                home=home,
-                mounts=mounts,
-                config=config,
-                ca_certificates=profile.ca_certificates,
-                aws_environment=aws_environment(spec, intent) if aws else (),
-                user=user,
-                seccomp=seccomp,
-                probed=shape.probed,
-            ),
-            intent,
-        )
+        container = containers.build(kind, intent, common, config, probed=shape.probed)
         return apply_container_patch(intent, kind, container)
 
-    init_agents = [agent(Kind.INIT, layout.INIT_AGENT, layout.HOME_INIT)] if shape.init else []
+    init_agents = [agent(Kind.INIT)] if shape.init else []
     if shape.sidecar is None:
         return init_agents, []
-    sidecar = agent(shape.sidecar, layout.SIDECAR, layout.HOME_SIDECAR)
+    sidecar = agent(shape.sidecar)
     return ([*init_agents, sidecar], []) if shape.sidecar is Kind.NATIVE else (init_agents, [sidecar])
 
 
-def _has_persistent_cache(intent: Intent, shape: Shape) -> bool:
-    return intent.cache and shape.init and shape.sidecar is not None
+def _common(
+    review: Review, spec: Spec, intent: Intent, profile: Profile, token: Token, shape: Shape
+) -> containers.Common:
+    mounts = agent_mounts(intent, token, shape, secret_volumes(intent))
+    aws = intent.auth_type == "aws"
+    if aws:
+        mounts += aws_token_mounts(spec)
+    if intent.copy_mounts_of:
+        mounts += copied_mounts(review, spec, intent.copy_mounts_of, mounts)
+    return containers.Common(
+        mounts=mounts,
+        security_context=security_context(spec, intent),
+        ca_certificates=profile.ca_certificates,
+        aws_environment=aws_environment(spec, intent) if aws else (),
+    )
 
 
 def _refuse_too_large(intent: Intent, config: bytes) -> None:
@@ -203,69 +136,6 @@ def _refuse_too_large(intent: Intent, config: bytes) -> None:
             f" ({agent_config.VARIABLE_BYTES_MAX} bytes in base64)",
             "Shorten the templates, or use agent-configmap",
         )
-
-
-def _user(spec: Spec, intent: Intent) -> int | None:
-    """Return the uid of the agent containers; None leaves their security context out."""
-    user = _same_user(spec, intent) if intent.run_as_same_user else intent.run_as_user
-    if intent.set_security_context or ("agent-set-security-context" not in intent.in_pod and _states_identity(intent)):
-        return user
-    return None
-
-
-def _states_identity(intent: Intent) -> bool:
-    """Tell whether the pod itself says who the agent runs as, which turns on a security context the server leaves out."""
-    in_pod = intent.in_pod
-    return (
-        "agent-run-as-user" in in_pod
-        or "agent-run-as-group" in in_pod
-        or ("agent-run-as-same-user" in in_pod and intent.run_as_same_user)
-    )
-
-
-def _same_user(spec: Spec, intent: Intent) -> int:
-    """Return the uid of the first app container that gets the secrets, or of the pod."""
-    app = next((c for c in spec.containers or () if intent.containers is None or c.name in intent.containers), None)
-    for context in (app.securityContext if app else None, spec.securityContext):
-        if context is not None and context.runAsUser is not None:
-            if context.runAsUser == 0:
-                break
-            return context.runAsUser
-    raise refused(
-        Reason.SAME_USER_UNKNOWN,
-        intent.annotation("agent-run-as-same-user"),
-        "the app's container and the pod give no runAsUser above 0",
-        "Set securityContext.runAsUser in the pod, or use agent-run-as-user",
-    )
-
-
-def _volumes(intent: Intent, profile: Profile, token: Token, shape: Shape, secrets: _SecretVolumes) -> list[Object]:
-    own = _memory(profile.memory_volume_size_limit)
-    rendered = _memory(intent.secret_volume_size_limit or profile.memory_volume_size_limit)
-    volumes: list[Object] = []
-    if shape.init:
-        volumes.append({"name": layout.HOME_INIT, "emptyDir": own})
-    if shape.sidecar:
-        volumes.append({"name": layout.HOME_SIDECAR, "emptyDir": own})
-    volumes.extend({"name": name, "emptyDir": rendered} for name in secrets.paths.values())
-    if intent.configmap:
-        volumes.append({"name": layout.CONFIGMAP, "configMap": {"name": intent.configmap}})
-    if intent.extra_secret:
-        volumes.append({"name": layout.EXTRA, "secret": {"secretName": intent.extra_secret}})
-    if intent.tls_secret:
-        volumes.append({"name": layout.TLS, "secret": {"secretName": intent.tls_secret}})
-    if _has_persistent_cache(intent, shape):
-        volumes.append({"name": layout.CACHE, "emptyDir": own})
-    if token.volume is not None:
-        volumes.append(token.volume)
-    return volumes
-
-
-def _memory(size_limit: str) -> Object:
-    """Return a memory-backed emptyDir; an empty limit or 0 means none."""
-    if not size_limit or size_limit == "0":
-        return {"medium": "Memory"}
-    return {"medium": "Memory", "sizeLimit": size_limit}
 
 
 def _refuse_taken_names(spec: Spec, volumes: Sequence[Object]) -> None:
@@ -331,7 +201,7 @@ def _complete(spec: Spec, intent: Intent, agents: Agents, *, marked: bool) -> Pl
     volumes = {volume.name for volume in spec.volumes or ()}
     if not (agents.by_us and layout.SECRETS in volumes):
         return Plan(token_is_ours=False)  # another injector's work, whole: left alone
-    mounts = _SecretVolumes(intent).mounts(read_only=intent.secret_volume_read_only)
+    mounts = secret_mounts(secret_volumes(intent), read_only=intent.secret_volume_read_only)
     return Plan(mounts=_mounts(spec, intent, mounts, agents.names), mark=not marked)
 
 
@@ -347,46 +217,3 @@ def _shares_process_namespace(spec: Spec, intent: Intent) -> bool:
             "Remove one of the two",
         )
     return True
-
-
-def _warnings(spec: Spec, intent: Intent, profile: Profile, shape: Shape) -> list[str]:
-    """Return what the author should know about this pod and these annotations together."""
-    found: list[str] = []
-
-    def warn(key: str, problem: str) -> None:
-        found.append(warning(intent.annotation(key), problem))
-
-    names = {container.name for container in spec.containers or ()}
-    if intent.containers and (unknown := set(intent.containers) - names):
-        warn("agent-inject-containers", f"the pod has no container {', '.join(sorted(unknown))}")
-    init_names = {container.name for container in spec.initContainers or ()}
-    if intent.copy_mounts_of and intent.copy_mounts_of not in names | init_names:
-        warn("agent-copy-volume-mounts", f"the pod has no container {intent.copy_mounts_of}; nothing is copied")
-    if spec.hostNetwork and (intent.cache or intent.enable_quit):
-        warn("agent-cache-listener-port", "with hostNetwork the agent's port is open to everything on the node")
-    if intent.share_process_namespace is False and spec.shareProcessNamespace:
-        warn("agent-share-process-namespace", "false, and the pod says true; the pod is left as it is")
-    grace = 30 if spec.terminationGracePeriodSeconds is None else spec.terminationGracePeriodSeconds
-    if intent.revoke and shape.sidecar is Kind.SIDECAR and intent.revoke_grace_s >= grace:
-        warn("agent-revoke-grace", f"not below the pod's grace period of {grace} s: the token may not be revoked")
-    if shape.sidecar is Kind.NATIVE and "agent-init-first" in intent.in_pod and not intent.init_first:
-        warn("agent-init-first", "no effect: a native sidecar always goes first")
-    if not shape.init and any(
-        key.startswith("agent-init-") and key[11:17] in ("limits", "reques") for key in intent.in_pod
-    ):
-        warn("agent-init-requests-cpu", "no effect: the pod gets no plain init container")
-    if any(m.subPath or m.subPathExpr for c in spec.containers or () for m in c.mounts if m.name == layout.SECRETS):
-        warn("secret-volume-path", "a mount with subPath never sees a secret change; mount the folder")
-    if _exceeds_memory(intent, profile):
-        warn(
-            "secret-volume-size-limit",
-            f"above the agent's memory limit {intent.limits_memory}: filling it kills the agent",
-        )
-    return found
-
-
-def _exceeds_memory(intent: Intent, profile: Profile) -> bool:
-    size = intent.secret_volume_size_limit or profile.memory_volume_size_limit
-    if size in ("", "0") or not intent.limits_memory or "secret-volume-size-limit" not in intent.in_pod:
-        return False
-    return quantity_value(size) > quantity_value(intent.limits_memory)

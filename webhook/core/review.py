@@ -82,10 +82,10 @@ class Review(Struct, frozen=True):
     """One request of the API server. `pod` is None unless this is a pod's creation; `body` is what was sent, repaired."""
 
     uid: str
-    namespace: str
-    dry_run: bool
-    pod: Pod | None
-    body: bytes
+    namespace: str = ""
+    dry_run: bool = False
+    pod: Pod | None = None
+    body: bytes = b""
 
 
 _read_whole = msgspec.json.Decoder(_PodEnvelope).decode
@@ -115,16 +115,17 @@ def decode(body: bytes) -> Review:
 
 def _decode_in_parts(body: bytes) -> Review:
     try:
-        request = _checked(_read_envelope(body))
+        envelope = _read_envelope(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ReviewError(f"the body is no AdmissionReview: {error}") from error
     except RecursionError as error:
         raise _too_deep(body) from error
-    if not _creates_a_pod(request):
-        return _review(request, None, body)
+    request = _checked(envelope)
     review = _review(request, None, body)
+    if not _creates_a_pod(request):
+        return review
     try:
-        pod = _read_pod(request.object) if request.object is not UNSET else None
+        pod = _read_pod(request.object) if isinstance(request.object, Raw) else None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PodError(f"request.object is no pod we can read: {error}", review) from error
     except RecursionError as error:
@@ -139,7 +140,7 @@ def _too_deep(body: bytes) -> ReviewError | PodError:
     uid = _UID_FIRST.search(body)
     if uid is None:
         return ReviewError("the body is nested too deeply")
-    return PodError("request is nested too deeply", Review(uid[1].decode("utf-8", "replace"), "", False, None, b""))
+    return PodError("request is nested too deeply", Review(uid[1].decode("utf-8", "replace")))
 
 
 def _checked(envelope: _Envelope | _PodEnvelope) -> Request | PodRequest:

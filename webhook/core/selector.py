@@ -33,25 +33,28 @@ class Selector:
 def parse(text: str, parse_yaml: ParseYaml) -> Selector:
     """Return the selector; never raises. Members other than the two of a label selector are ignored, as Vault does."""
     try:
-        document = _document(text, parse_yaml)
+        document, text_of = _document(text, parse_yaml)
     except (ValueError, RecursionError, msgspec.MsgspecError):
         return Selector(failure="it does not parse")
     if document is None:
         return Selector()
     if not isinstance(document, dict):
         return Selector(failure="it is no object")
-    return _selector(document)
+    return _selector(document, text_of)
 
 
-def _document(text: str, parse_yaml: ParseYaml) -> object:
-    raw = text.encode()
+TextOf = Callable[[object], str | None]  # a label value as text; None for what is none
+
+
+def _document(text: str, parse_yaml: ParseYaml) -> tuple[object, TextOf]:
+    raw = text.encode(errors="replace")
     try:
-        return msgspec.json.decode(raw)
+        return msgspec.json.decode(raw), _json_text
     except msgspec.DecodeError:
-        return next(parse_yaml(raw), None)
+        return next(parse_yaml(raw), None), _yaml_text
 
 
-def _selector(document: Mapping[object, object]) -> Selector:
+def _selector(document: Mapping[object, object], text_of: TextOf) -> Selector:
     members = {str(name).lower(): value for name, value in document.items()}
     if members.get("matchexpressions") is not None:
         return Selector(failure="matchExpressions are not supported")
@@ -60,14 +63,20 @@ def _selector(document: Mapping[object, object]) -> Selector:
         return Selector()
     if not isinstance(wanted, dict):
         return Selector(failure="matchLabels is no object")
-    labels = {str(key): _text(value) for key, value in wanted.items()}
+    labels = {str(key): text_of(value) for key, value in wanted.items()}
     if any(not _is_key(key) or not _is_value(value) for key, value in labels.items()):
         return Selector(failure="matchLabels holds an illegal key or value")
     return Selector(labels={key: value for key, value in labels.items() if value is not None})
 
 
-def _text(value: object) -> str | None:
-    """Return a label value as YAML means it for a text; None for a nested one."""
+def _json_text(value: object) -> str | None:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else None
+
+
+def _yaml_text(value: object) -> str | None:
+    """Return a label value as the server's YAML reader does: booleans and numbers as their texts."""
     if value is None:
         return ""
     if isinstance(value, bool):

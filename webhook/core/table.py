@@ -3,6 +3,7 @@
 To add an annotation: a row here, a field in `intent.py`, and what it does in `agent_config.py` or `containers.py`.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -38,7 +39,7 @@ class Row(Struct, frozen=True, kw_only=True):
     default: str | None = None  # as annotation text; None: absent
     empty_unsets: bool = False  # an empty value counts as absent
     masked: bool = False  # the value may hold a secret: never shown
-    doubt: Callable[[str], str | None] = lambda _: None  # what to warn of; the value is passed on
+    doubt: Callable[[str], str | None] | None = None  # what to warn of; the value is passed on
 
     @property
     def stem(self) -> str:
@@ -109,7 +110,7 @@ def _section(section: Section, *rows: Row) -> tuple[Row, ...]:
     return tuple(msgspec.structs.replace(row, section=section) for row in rows)
 
 
-def _row(key: str, field: str, read: Callable[[str], Any], effect: str, **rest: Any) -> Row:  # noqa: ANN401 the fields of Row
+def _row(key: str, field: str, read: Callable[[str], Any], effect: str, **rest: Any) -> Row:
     return Row(key=key, field=field, read=read, effect=effect, section=Section.POD, **rest)
 
 
@@ -580,5 +581,21 @@ TABLE: tuple[Row, ...] = (
 )
 
 BY_KEY = {row.key: row for row in TABLE if not row.is_open}
-# Open keys, a longer stem before a shorter one that begins it: agent-inject-template-file- before agent-inject-template-.
-OPEN = tuple(sorted((row for row in TABLE if row.is_open), key=lambda row: (-len(row.stem), row.stem)))
+OPEN = {row.stem: row for row in TABLE if row.is_open}
+# A longer stem before a shorter one that begins it: agent-inject-template-file- before agent-inject-template-.
+_OPEN_KEY = re.compile(f"({'|'.join(map(re.escape, sorted(OPEN, key=len, reverse=True)))})(.+)", re.DOTALL)
+
+
+def open_row(key: str) -> tuple[Row, str] | None:
+    """Return the row of a key that its author completed, and what it was completed with; None where there is none."""
+    parts = _OPEN_KEY.fullmatch(key)
+    return None if parts is None else (OPEN[parts[1]], parts[2])
+
+
+def row_of(key: str) -> Row | None:
+    """Return the row of any key."""
+    row = BY_KEY.get(key)
+    if row is not None:
+        return row
+    found = open_row(key)
+    return found[0] if found else None

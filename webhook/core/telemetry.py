@@ -45,7 +45,7 @@ _TEXTS = (
 )
 
 
-def member(name: str, raw: str) -> Any:  # noqa: ANN401 a member is whatever JSON the agent takes
+def member(name: str, raw: str) -> Any:
     """Return one member's value, typed for the agent.
 
     Args:
@@ -74,7 +74,7 @@ def stanza(members: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in members.items() if value not in ("", [], None)}
 
 
-def _json_or_text(raw: str) -> Any:  # noqa: ANN401 any JSON
+def _json_or_text(raw: str) -> Any:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
@@ -98,5 +98,5 @@ def _texts(raw: str) -> list[str]:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value
     if isinstance(value, (dict, list)):
-        raise ValueError("want a list of texts, as JSON or separated by commas")
+        raise ValueError("want a list of texts, as JSON or separated by commas")  # noqa: TRY004 as above
     return list(texts.items(raw))

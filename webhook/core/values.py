@@ -87,9 +87,9 @@ def unix_time(value: str | None) -> float | None:
         raise ValueError(clean(value))
     # more than microseconds: cut, datetime cannot hold them
     text = re.sub(r"(\.\d{6})\d+", r"\1", value)
-    return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text.upper()).timestamp()
 
 
-def is_scalar(value: Any) -> bool:  # noqa: ANN401 a value of any JSON type
+def is_scalar(value: Any) -> bool:
     """Tell whether a JSON value is neither list nor object."""
     return not isinstance(value, (list, dict))

@@ -1,0 +1,305 @@
+"""May this role read this path? The role's policies, as far as their texts are known, against what the agent will ask.
+
+Grants stand; a refusal becomes a warning as soon as something that could grant is not visible. Parsed policies and the
+merged rules of a role are kept in the snapshot's cache, so that they are built once for each document.
+To change the outcome of a state: OUTCOMES, whose rows are tried from top to bottom.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from webhook.core.attempt import Attempt
+from webhook.core.bindings import AuthMount, PolicyEntry, SecretMount, Snapshot
+from webhook.core.claim import Claim, Disclosure, Mode, PolicyCheck, Rules
+from webhook.core.identity import identity_of
+from webhook.core.login import ALLOWED, Target, auth_path, check, resolve, subject_of
+from webhook.core.policy import Block, blocks, kind_of
+from webhook.core.policy_text import PolicyTextError
+from webhook.core.reasons import Reason
+from webhook.core.roles import Role
+from webhook.core.ruleset import Decision, RuleSet, State, add_block
+from webhook.core.secret_path import Located, SecretPath, candidates, locate, read, root_of
+from webhook.core.sentences import finding
+from webhook.core.verdict import Finding, Level, Problem, Verdict, softened, verdict
+
+READABLE = Verdict(Level.ALLOW, Reason.SECRET_READABLE)
+
+DEFAULT = "default"
+DEFAULT_POLICY = """
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }
+path "cubbyhole/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "identity/oidc/provider/+/authorize" { capabilities = ["read", "update"] }
+path "identity/entity/id/{{identity.entity.id}}" { capabilities = ["read"] }
+path "identity/entity/name/{{identity.entity.name}}" { capabilities = ["read"] }
+"""  # what the built-in one lets a token read; operators may edit it
+
+
+class Varying(NamedTuple):
+    """A block that depends on who asks, or when."""
+
+    root: str  # the first segment of every path it can match; "" where that is not fixed
+    block: Block
+    allows_slashes: bool  # in template values
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policies of one role, read."""
+
+    fixed: RuleSet  # of blocks that are the same for everyone at any time
+    varying: tuple[Varying, ...]  # templated and expiring ones
+    missing: str  # the first policy that does not exist
+    invalid: str  # the first whose text could not be parsed
+    has_unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What one login is granted."""
+
+    policies: Policies
+    role: Role
+    attempt: Attempt
+    snapshot: Snapshot
+    now: float | None
+
+    def rules_below(self, root: str) -> RuleSet:
+        """Return the rules for paths whose first segment is `root`, templates filled for this login."""
+        fixed = self.policies.fixed
+        varying = [item for item in self.policies.varying if item.root in ("", root)]
+        if not varying:
+            return fixed
+        rules = RuleSet(dict(fixed.exact), dict(fixed.prefixes), dict(fixed.segments))
+        identity = identity_of(self.role, self.attempt, self.snapshot)
+        for _, block, allows_slashes in varying:
+            if block.expires_at is None or self.now is None or block.expires_at > self.now:
+                add_block(rules, block, identity, allows_slashes=allows_slashes)
+        return rules
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One path in question, with all that decides it."""
+
+    policies: Policies
+    rules: RuleSet
+    secret: SecretPath
+    located: Located
+    is_managed: bool  # identity groups may grant more
+
+    def decide(self, path: str) -> Decision:
+        """Return what the rules say of another path, asked with the same parameters."""
+        return self.rules.decide(path, self.secret.parameters)
+
+    @property
+    def is_fully_known(self) -> bool:
+        """Tell whether nothing that could grant is out of sight."""
+        return not (self.policies.has_unknown or self.policies.invalid or self.is_managed)
+
+
+def check_path(value: str, claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Verdict:
+    """Judge one secret, taking the login for granted; SecretReadable when there is nothing to say."""
+    target = None if snapshot is None else resolve(claim, snapshot, rules, now)
+    if snapshot is None or not isinstance(target, Target):
+        return check(claim, snapshot, rules, now)
+    return _judged((value,), target, claim, snapshot, rules, now) or READABLE
+
+
+def check_secrets(
+    values: Iterable[str], claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None
+) -> Verdict:
+    """Judge the secrets of one pod; Allowed when there is nothing to say, and when the role is not known.
+
+    Why a role is not known, or its data too old to judge by, is for login.check to tell.
+
+    Args:
+        values: those of the annotations that name a secret the agent reads itself.
+        claim: the login whose token will read them.
+        snapshot: what is known of the server.
+        rules: the settings.
+        now: Unix seconds; None: neither the age of the data nor the expiry of a policy block counts.
+    """
+    is_off = rules.policy_check is PolicyCheck.OFF or rules.mode is Mode.OFF or not claim.config_inspected
+    if is_off or snapshot is None:
+        return ALLOWED
+    target = resolve(claim, snapshot, rules, now)
+    if not isinstance(target, Target):
+        return ALLOWED
+    return _judged(dict.fromkeys(values), target, claim, snapshot, rules, now) or ALLOWED
+
+
+def _judged(
+    values: Iterable[str], target: Target, claim: Claim, snapshot: Snapshot, rules: Rules, now: float | None
+) -> Verdict | None:
+    """Return the verdict on the paths; None when there is nothing to say."""
+    found = _problems(values, target, claim, snapshot, rules, now)
+    if not found:
+        return None
+    subject, full = subject_of(claim), rules.disclosure is Disclosure.FULL
+    strict = verdict(_denies_first(finding(problem, subject, full=full) for problem in found), READABLE)
+    return softened(strict) if rules.policy_check is PolicyCheck.WARN or rules.mode is Mode.WARN else strict
+
+
+def _denies_first(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda item: item.level is not Level.DENY)
+
+
+def _problems(
+    values: Iterable[str], target: Target, claim: Claim, snapshot: Snapshot, rules: Rules, now: float | None
+) -> list[Problem]:
+    forbidden = target.role.token.forbidden_policy
+    if forbidden:
+        return [Problem(Level.DENY, Reason.POLICY_NOT_ASSIGNABLE, {"policy": forbidden})]
+    policies = _policies_of(target.role, target.mount, snapshot)
+    grants = Grants(policies, target.role, Attempt(claim, target.mount, rules, None), snapshot, now)
+    mounts = snapshot.mounts_of(auth_path(claim).namespace)
+    found = (_problem(value, grants, mounts) for value in values)
+    return [problem for problem in found if problem is not None]
+
+
+def _problem(value: str, grants: Grants, mounts: Mapping[str, SecretMount] | None) -> Problem | None:
+    secret = read(value)
+    if secret is None:
+        return Problem(Level.DENY, Reason.SECRET_PATH_INVALID, {"path": value})
+    located = locate(secret.path, mounts or {})
+    is_managed = grants.snapshot.identity_is_managed
+    rules = grants.rules_below(root_of(secret.path))
+    if located is not None:
+        return _outcome(Case(grants.policies, rules, secret, located, is_managed))
+    if mounts is not None and grants.snapshot.mounts_are_complete:
+        return Problem(Level.DENY, Reason.SECRET_MOUNT_UNKNOWN, {"path": secret.path})
+    return _unlocated(Case(grants.policies, rules, secret, Located(secret.path, "", 0), is_managed))
+
+
+def _unlocated(case: Case) -> Problem | None:
+    """Judge a path whose mount is not known: the agent may insert `data/` behind any of its slashes."""
+    inserted, is_prefixed = candidates(case.secret.path)
+    as_written = case.decide(case.secret.path).state
+    if as_written is State.READABLE and is_prefixed:
+        return _outcome(case)
+    hopeful = (State.READABLE, State.UNCERTAIN)
+    if as_written in hopeful or any(case.decide(path).state in hopeful for path in inserted):
+        return Problem(Level.WARN, Reason.KV_VERSION_UNKNOWN, {"path": case.secret.path})
+    return _outcome(case)
+
+
+def _outcome(case: Case) -> Problem | None:
+    """Return the first row of OUTCOMES that fits; None where it is that of a readable path."""
+    decision = case.decide(case.located.path)
+    level, reason = next((level, reason) for fits, level, reason in OUTCOMES if fits(case, decision))
+    if level is Level.ALLOW:
+        return None
+    policy = case.policies.invalid if reason is Reason.POLICY_INVALID else case.policies.missing
+    return Problem(level, reason, {"path": case.located.path, "policy": policy})
+
+
+def _state_is(state: State) -> Callable[[Case, Decision], bool]:
+    return lambda _, decision: decision.state is state
+
+
+def _lacks_data(version: int) -> Callable[[Case, Decision], bool]:
+    """Tell a path that only the other KV version's spelling would be granted for."""
+    return lambda case, decision: (
+        decision.state is State.NONE
+        and case.located.kv_version == version
+        and bool(case.located.without_data)
+        and case.is_fully_known
+        and case.decide(case.located.without_data).state is State.READABLE
+    )
+
+
+Fits = Callable[[Case, Decision], bool]
+OUTCOMES: tuple[tuple[Fits, Level, Reason], ...] = (
+    (
+        lambda _, decision: decision.state is State.READABLE and _needs_approval(decision),
+        Level.WARN,
+        Reason.SECRET_APPROVAL_REQUIRED,
+    ),
+    (
+        lambda case, decision: decision.state is State.READABLE and bool(case.policies.missing),
+        Level.WARN,
+        Reason.POLICY_NOT_FOUND,
+    ),
+    (_state_is(State.READABLE), Level.ALLOW, Reason.SECRET_READABLE),
+    (_lacks_data(2), Level.DENY, Reason.KV_V2_DATA_PREFIX_MISSING),
+    (_lacks_data(1), Level.DENY, Reason.KV_V1_DATA_PREFIX_UNNEEDED),
+    (_state_is(State.UNCERTAIN), Level.WARN, Reason.POLICY_TEMPLATE_UNDECIDABLE),
+    (lambda case, _: bool(case.policies.invalid), Level.WARN, Reason.POLICY_INVALID),
+    (lambda case, _: case.policies.has_unknown, Level.WARN, Reason.POLICY_UNAVAILABLE),
+    (lambda case, _: case.is_managed, Level.WARN, Reason.POLICY_SET_UNDECIDABLE),
+    (
+        lambda case, decision: decision.state is State.NONE and bool(case.policies.missing),
+        Level.DENY,
+        Reason.POLICY_NOT_FOUND,
+    ),
+    (_state_is(State.NONE), Level.DENY, Reason.SECRET_PATH_NOT_GRANTED),
+    (_state_is(State.DENIED), Level.DENY, Reason.SECRET_PATH_DENIED),
+    (_state_is(State.NO_READ), Level.DENY, Reason.SECRET_READ_NOT_GRANTED),
+    (_state_is(State.CONSTRAINED), Level.DENY, Reason.SECRET_PATH_CONSTRAINED),
+)
+
+
+def _needs_approval(decision: Decision) -> bool:
+    return decision.rule is not None and decision.rule.needs_approval
+
+
+def _policies_of(role: Role, mount: AuthMount, snapshot: Snapshot) -> Policies:
+    """Return the policies a token of the role gets, read once for each document."""
+    key = (mount.namespace, role.token)
+    known = snapshot.cache.get(key)
+    if not isinstance(known, Policies):
+        known = snapshot.cache[key] = _read_policies(role, mount.namespace, snapshot)
+    return known
+
+
+def _read_policies(role: Role, namespace: str, snapshot: Snapshot) -> Policies:
+    token = role.token
+    names = () if token.templated_policies else token.policies
+    if not token.no_default_policy and DEFAULT not in names:
+        names = (*names, DEFAULT)
+    fixed, missing, invalid = RuleSet(), "", ""
+    varying: list[Varying] = []
+    has_unknown = token.templated_policies
+    for name in names:
+        entry = _entry(name, namespace, snapshot)
+        if entry is None or entry.text is None:
+            is_missing = entry is None and snapshot.policies is not None and snapshot.policies_are_complete
+            missing = missing or (name if is_missing else "")
+            has_unknown = has_unknown or not is_missing
+            continue
+        parsed = _parsed(entry, namespace, snapshot)
+        if parsed is None:
+            invalid = invalid or name
+            continue
+        allows_slashes = snapshot.product == "vault" or entry.allows_slashes
+        for block in parsed:
+            if block.is_templated or block.expires_at is not None:
+                varying.append(Varying(_fixed_root(block.path), block, allows_slashes))
+            else:
+                fixed.add(*kind_of(block.path), block.rule)
+    return Policies(fixed, tuple(varying), missing, invalid, has_unknown)
+
+
+def _fixed_root(path: str) -> str:
+    root, slash, _ = path.removeprefix("/").partition("/")
+    return root if slash and not {"{", "+"} & set(root) else ""
+
+
+def _entry(name: str, namespace: str, snapshot: Snapshot) -> PolicyEntry | None:
+    entry = (snapshot.policies or {}).get((namespace, name))
+    if name == DEFAULT and (entry is None or entry.text is None):
+        return PolicyEntry(name=DEFAULT, text=DEFAULT_POLICY, allows_slashes=False)
+    return entry
+
+
+def _parsed(entry: PolicyEntry, namespace: str, snapshot: Snapshot) -> tuple[Block, ...] | None:
+    """Return the blocks of a policy, parsed once for each document; None where the text is no policy."""
+    key = ("policy", namespace, entry.name)
+    if key not in snapshot.cache:
+        try:
+            snapshot.cache[key] = blocks(entry.text or "")
+        except PolicyTextError:
+            snapshot.cache[key] = None
+    return snapshot.cache[key]  # type: ignore[return-value] # what the lines above put there

@@ -1,0 +1,42 @@
+"""Which agents a pod gets: an init container, a sidecar, a native sidecar, and in what order."""
+
+from msgspec import Struct
+
+from webhook.core.agent_config import Kind
+from webhook.core.intent import Intent
+from webhook.core.pod import Spec
+from webhook.core.profile import Profile, SidecarMode
+
+
+class Shape(Struct, frozen=True):
+    """The agents of one pod."""
+
+    init: bool  # a plain init container
+    sidecar: Kind | None
+    first: bool  # agents stand before the pod's own init containers
+    probed: bool  # the app starts when the startup probe finds every file
+    persistent_cache: bool  # the init container hands its cache on to the sidecar
+
+    @property
+    def injection_type(self) -> str:
+        """Return the name the reference's metric has for it."""
+        if self.init:
+            return "init_and_sidecar" if self.sidecar else "init_only"
+        return "sidecar_only"
+
+
+def shape_of(intent: Intent, profile: Profile, spec: Spec) -> Shape:
+    """Decide which agents a pod gets.
+
+    Native mode has one, which the app waits for. Where a native sidecar cannot do both (files unknown in ConfigMap mode,
+    a pod that never restarts and would never fail) a plain init container goes before it. Rendering once needs no sidecar.
+    """
+    if profile.sidecar_mode is SidecarMode.CLASSIC:
+        init, sidecar = intent.pre_populate, None if intent.pre_populate_only else Kind.SIDECAR
+        first, probed = intent.init_first, False
+    elif intent.pre_populate_only:
+        init, sidecar, first, probed = True, None, True, False
+    else:
+        init = intent.pre_populate and (bool(intent.configmap) or spec.restartPolicy == "Never")
+        sidecar, first, probed = Kind.NATIVE, True, intent.pre_populate and not init
+    return Shape(init, sidecar, first, probed, intent.cache and init and sidecar is not None)

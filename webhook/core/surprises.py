@@ -1,0 +1,62 @@
+"""What the author should know about these annotations in this pod: allowed, and probably not meant."""
+
+from collections.abc import Iterator
+
+from webhook.core import layout
+from webhook.core.agent_config import Kind
+from webhook.core.intent import Intent
+from webhook.core.pod import Spec
+from webhook.core.profile import Profile
+from webhook.core.refusal import warning
+from webhook.core.shape import Shape
+from webhook.core.texts import quantity_value
+
+DEFAULT_GRACE_PERIOD_S = 30  # of a pod, core/v1
+
+Surprise = tuple[str, str]  # annotation key without prefix, what is the matter
+
+
+def surprises(spec: Spec, intent: Intent, profile: Profile, shape: Shape) -> list[str]:
+    """Return them as warnings."""
+    found = [*_of_containers(spec, intent), *_of_lifetime(spec, intent, shape), *_of_volumes(spec, intent, profile)]
+    return [warning(intent.annotation(key), problem) for key, problem in found]
+
+
+def _of_containers(spec: Spec, intent: Intent) -> Iterator[Surprise]:
+    if intent.containers and (unknown := set(intent.containers) - {c.name for c in spec.containers or ()}):
+        yield "agent-inject-containers", f"the pod has no container {', '.join(sorted(unknown))}"
+    if source := intent.copy_mounts_of:
+        own = (*(spec.containers or ()), *(spec.initContainers or ()))
+        if all(container.name != source for container in own):
+            yield "agent-copy-volume-mounts", f"the pod has no container {source}; nothing is copied"
+    if spec.hostNetwork and (intent.cache or intent.enable_quit):
+        yield "agent-cache-listener-port", "with hostNetwork the agent's port is open to everything on the node"
+    if intent.share_process_namespace is False and spec.shareProcessNamespace:
+        yield "agent-share-process-namespace", "false, and the pod says true; the pod is left as it is"
+
+
+def _of_lifetime(spec: Spec, intent: Intent, shape: Shape) -> Iterator[Surprise]:
+    if intent.revoke and shape.sidecar is Kind.SIDECAR:
+        own = spec.terminationGracePeriodSeconds
+        grace_s = DEFAULT_GRACE_PERIOD_S if own is None else own
+        if intent.revoke_grace_s >= grace_s:
+            problem = f"not below the pod's grace period of {grace_s} s: the token may not be revoked"
+            yield "agent-revoke-grace", problem
+    if shape.sidecar is Kind.NATIVE and not intent.init_first and "agent-init-first" in intent.in_pod:
+        yield "agent-init-first", "no effect: a native sidecar always goes first"
+    if not shape.init:
+        for key in sorted(intent.in_pod):
+            if key.startswith(("agent-init-limits-", "agent-init-requests-")):
+                yield key, "no effect: the pod gets no plain init container"
+
+
+def _of_volumes(spec: Spec, intent: Intent, profile: Profile) -> Iterator[Surprise]:
+    for container in spec.containers or ():
+        for mount in container.mounts:
+            if mount.name == layout.SECRETS and (mount.subPath or mount.subPathExpr):
+                yield "secret-volume-path", "a mount with subPath never sees a secret change; mount the folder"
+    if "secret-volume-size-limit" in intent.in_pod and intent.limits_memory:
+        size = intent.secret_volume_size_limit or profile.memory_volume_size_limit
+        if quantity_value(size or "0") > quantity_value(intent.limits_memory):
+            problem = f"above the agent's memory limit {intent.limits_memory}: filling it kills the agent"
+            yield "secret-volume-size-limit", problem

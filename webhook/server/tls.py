@@ -1,0 +1,126 @@
+"""TLS: the context every connection starts with, and the certificate it is handed during its handshake.
+
+The first context has protocol versions and ciphers but no certificate. Once the client's hello is read, OpenSSL asks
+us for a context and takes the current certificate from there. So a new certificate is one reference swapped:
+handshakes under way and open connections keep theirs, a key of another type leaves nothing of the old one behind
+(loading a chain into a context in use keeps one certificate for each key type), and before the first certificate a
+client gets an alert.
+"""
+
+import ssl
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+
+_VERSIONS = {
+    "tls10": ssl.TLSVersion.TLSv1,
+    "tls11": ssl.TLSVersion.TLSv1_1,
+    "tls12": ssl.TLSVersion.TLSv1_2,
+    "tls13": ssl.TLSVersion.TLSv1_3,
+}
+# Names in RFCs (which the setting takes, as Go does) to OpenSSL's; those of TLS 1.3 are always on.
+_CIPHERS = {
+    "TLS_RSA_WITH_AES_128_CBC_SHA": "AES128-SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA": "AES256-SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256": "AES128-SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": "ECDHE-RSA-AES128-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256": "ECDHE-ECDSA-AES128-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256": "ECDHE-RSA-AES128-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+}
+_ALWAYS_ON = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
+_OLD_VERSIONS = frozenset({"tls10", "tls11"})
+
+
+class Certificate:
+    """A certificate whose key matches.
+
+    Attributes:
+        context: serves it.
+        not_before: unix time.
+        not_after: unix time.
+        size_bytes: of certificate file and key file together.
+    """
+
+    def __init__(self, certificate_file: str, key_file: str) -> None:
+        """Load the pair.
+
+        Raises:
+            OSError: a file cannot be read, or (ssl.SSLError) they are no pair.
+            ValueError: the file holds no certificate, or the key has a password.
+        """
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate_file, key_file, password=_no_password)
+        chain = Path(certificate_file).read_bytes()
+        leaf = x509.load_pem_x509_certificate(chain)
+        self.not_before = leaf.not_valid_before_utc.timestamp()
+        self.not_after = leaf.not_valid_after_utc.timestamp()
+        self.size_bytes = len(chain) + Path(key_file).stat().st_size
+
+
+class Identity:
+    """Who we are to clients: `context` starts every connection, `certificate` may be replaced at any time."""
+
+    def __init__(self, *, min_version: str, cipher_suites: str) -> None:
+        """Build the context.
+
+        Args:
+            min_version: tls10 to tls13.
+            cipher_suites: names of suites for TLS up to 1.2 as in RFCs, with commas; empty for OpenSSL's choice.
+
+        Raises:
+            ValueError: a version or suite we do not know.
+        """
+        self.certificate: Certificate | None = None
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ciphers = _openssl_names(cipher_suites)
+        _set_min_version(self.context, min_version)
+        if ciphers:
+            self.context.set_ciphers(":".join(ciphers))
+        elif min_version in _OLD_VERSIONS:
+            self.context.set_ciphers(
+                "DEFAULT@SECLEVEL=0"
+            )  # OpenSSL 3 has no signature left for them at its usual level
+        self.context.set_alpn_protocols(["http/1.1"])
+        # API servers never resume a session; tickets would let a client go on under a certificate we replaced.
+        self.context.num_tickets = 0
+        self.context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+        self.context.sni_callback = self._hand_over
+
+    def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
+        if self.certificate is None:
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+        connection.context = self.certificate.context
+        return None
+
+
+def _openssl_names(cipher_suites: str) -> Sequence[str]:
+    names = [name.strip() for name in cipher_suites.split(",") if name.strip()]
+    for name in names:
+        if name not in _CIPHERS and name not in _ALWAYS_ON:
+            raise ValueError(f"unsupported cipher {name!r}; known are {', '.join(sorted(_CIPHERS))}")
+    return [_CIPHERS[name] for name in names if name in _CIPHERS]
+
+
+def _set_min_version(context: ssl.SSLContext, min_version: str) -> None:
+    if min_version not in _VERSIONS:
+        raise ValueError(f"unsupported TLS version {min_version!r}; want one of {', '.join(_VERSIONS)}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # whoever asks for 1.0 or 1.1 was told by the documentation
+        context.minimum_version = _VERSIONS[min_version]
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password; want a key without")
