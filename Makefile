@@ -19,7 +19,7 @@ demo-cluster: $(VENV)/.test ## A real cluster, OpenBao and the webhook; apply th
 	@$(BIN)/python -m tests.cluster.demo $(ARGS)
 
 test: $(VENV)/.test ## Run every test, those on the real cluster too (root); ARGS="-k name" passes through.
-	@$(BIN)/python -m tests.cluster.prepare
+	@$(BIN)/python -m tests.cluster build
 	$(BIN)/python -m pytest $(ARGS)
 
 test-fast: $(VENV)/.test ## Run the tests that need no cluster.

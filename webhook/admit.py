@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from webhook.core import annotations, eligible, login, patch, plan, review, role_check, token
+from webhook.core import annotations, eligible, login, patch, plan, presets, review, role_check, token
 from webhook.core.annotations import Found
 from webhook.core.bindings import Snapshot
 from webhook.core.claim import Claim
@@ -62,6 +62,7 @@ class Admission:
         self._profile = settings.profile
         self._reader = settings.reader
         self._rules = settings.rules
+        self._policy = settings.policy
 
     def answer(self, body: bytes, bindings: Snapshot | None, now: float) -> Answer:
         """Return the answer to a request's body; never raises.
@@ -101,10 +102,11 @@ class Admission:
             return
         self._guard_system_namespaces(request, found)
         intent = self._reader.read(found, namespace=request.namespace)
-        outcome.warnings = intent.warnings
+        forbidden = presets.enforce(intent, self._reader.usual(found.family), self._policy)
+        outcome.warnings = [*forbidden, *intent.warnings]
         agent_token = token.choose(pod, intent, self._profile, self._pinned_audience(intent, bindings))
         planned = plan.build(request, pod, intent, self._profile, agent_token, marked=found.status == "injected")
-        outcome.warnings = [*intent.warnings, *planned.warnings]
+        outcome.warnings = [*outcome.warnings, *planned.warnings]
         if planned.has_agent:
             claim = role_check.claim_of(pod, intent, agent_token, planned, request.namespace)
             self._check_role(claim, intent, bindings, now, outcome)

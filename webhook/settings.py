@@ -17,6 +17,7 @@ from webhook.core import texts
 from webhook.core.annotations import Reader
 from webhook.core.claim import Disclosure, Lapse, Mode, PolicyCheck, Rules
 from webhook.core.family import OPENBAO, VAULT
+from webhook.core.presets import Policy, Preset, PresetMode
 from webhook.core.profile import Profile, SidecarMode
 from webhook.core.refusal import clean
 from webhook.core.table import BY_KEY
@@ -131,6 +132,11 @@ def _token_expiration_s(raw: str) -> int:
 def _audience(raw: str) -> str:
     if not raw:
         raise ValueError("must not be empty; want an audience such as vault, or auto")
+    return raw
+
+
+def _amount(raw: str) -> str:
+    texts.quantity_value(raw)
     return raw
 
 
@@ -264,6 +270,14 @@ ROWS: tuple[Row, ...] = (
         "classic",
         "`classic`: init container and sidecar; `native`: one native sidecar.",
     ),
+    _row("PRESET", _choice(*Preset), "compat", "What annotations may do: compat, baseline or strict; docs/presets.md."),
+    _row("PRESET_MODE", _choice(*PresetMode), "enforce", "`warn`: admit what the preset forbids, with a warning."),
+    _row("PRESET_ALLOW", texts.items, "", "Annotations to allow in spite of the preset, by key, separated by commas."),
+    _row("MAX_SECRETS", _between(1, 10_000), "64", "Secrets of a pod; baseline and strict."),
+    _row("MAX_TEMPLATE_BYTES", _between(1, 1 << 20), "65536", "Size of one template; baseline and strict."),
+    _row("MAX_ANNOTATION_BYTES", _between(1, 1 << 20), "262144", "Size of a pod's annotations; baseline and strict."),
+    _row("MAX_CPU", _amount, "1", "Most CPU an annotation may ask for; strict."),
+    _row("MAX_MEMORY", _amount, "512Mi", "Most memory an annotation may ask for; strict."),
     _row("TOKEN_AUDIENCE", _audience, "vault", "Audience of the agents' token; `auto`: the one the role pins."),
     _row("TOKEN_EXPIRATION", _token_expiration_s, "1h", "Lifetime of the agents' token, 10m or more."),
     _row("MEMORY_VOLUME_SIZE_LIMIT", texts.quantity, "64Mi", "`sizeLimit` of memory volumes; `0` for none."),
@@ -315,6 +329,7 @@ class Settings:
     binding_check: str
     profile: Profile  # what shapes a pod
     rules: Rules  # what the role check goes by
+    policy: Policy  # what annotations may do
     reader: Reader  # reads annotations with these settings' defaults
     given: Mapping[str, str]  # every variable, without PREFIX, as it was given or by default
 
@@ -350,7 +365,7 @@ def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     return Settings(
         **fields,
         profile=_profile(found),
-        rules=_rules(found, fields["binding_check"]),
+        rules=_rules(found, fields["binding_check"]), policy=_policy(found),
         reader=_reader(given),
         given=given,
     )
@@ -406,6 +421,20 @@ def _rules(found: Mapping[str, Any], mode: str) -> Rules:
         cluster_issuer=found["CLUSTER_ISSUER"],
         lifetime_advisories=found["LIFETIME_ADVISORIES"],
         disclosure=Disclosure(found["DISCLOSURE"]),
+    )
+
+
+def _policy(found: Mapping[str, Any]) -> Policy:
+    return Policy(
+        preset=Preset(found["PRESET"]),
+        mode=PresetMode(found["PRESET_MODE"]),
+        opened=frozenset(found["PRESET_ALLOW"]),
+        api_server_audiences=found["API_SERVER_AUDIENCES"] or (),
+        secrets_max=found["MAX_SECRETS"],
+        template_bytes_max=found["MAX_TEMPLATE_BYTES"],
+        annotation_bytes_max=found["MAX_ANNOTATION_BYTES"],
+        cpu_max=found["MAX_CPU"],
+        memory_max=found["MAX_MEMORY"],
     )
 
 

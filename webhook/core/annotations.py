@@ -104,6 +104,10 @@ class Reader:
             family: Intent(family=family, by_server=given, image=images[family.prefix], **fields) for family in FAMILIES
         }
 
+    def usual(self, family: Family) -> Intent:
+        """Return what a pod gets whose author asks for nothing particular."""
+        return self._base[family]
+
     def read(self, found: Found, *, namespace: str) -> Intent:
         """Return what the author asks for.
 
@@ -152,7 +156,7 @@ class Reader:
         for field, params in by_param.items():
             fields[field] = _members(field, params)
             remarks += doubtful_params(found.family, field, params)
-        intent = replace(base, in_pod=found.texts.keys(), **fields)
+        intent = replace(base, texts=found.texts, **fields)
         remarks += doubts(intent)
         return replace(intent, warnings=tuple(sorted(remarks))) if remarks else intent
 

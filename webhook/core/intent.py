@@ -32,7 +32,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     """One pod's wish. Texts are "" where the annotation is absent or says nothing."""
 
     family: Family = VAULT
-    in_pod: AbstractSet[str] = frozenset()  # keys, without prefix, that the pod itself gives
+    texts: Mapping[str, str] = {}  # the pod's own annotations of ours, keys without prefix
     by_server: AbstractSet[str] = frozenset()  # keys for which the operator set another default than ours
     warnings: tuple[str, ...] = ()
     secrets: tuple[SecretRequest, ...] = ()
@@ -113,6 +113,16 @@ class Intent(Struct, frozen=True, kw_only=True):
     lease_renewal_threshold: float
     disable_idle_connections: tuple[str, ...]
     disable_keep_alives: tuple[str, ...]
+
+    @property
+    def in_pod(self) -> AbstractSet[str]:
+        """Return the keys, without prefix, that the pod itself gives."""
+        return self.texts.keys()
+
+    @property
+    def annotation_bytes(self) -> int:
+        """Return how much the pod's own annotations of ours weigh."""
+        return sum(len(key) + len(text.encode("utf-8", "replace")) for key, text in self.texts.items())
 
     def states(self, key: str) -> bool:
         """Tell whether somebody, author or operator, gave this annotation a value."""

@@ -73,7 +73,7 @@ class _DisconnectedError(Exception):
 class Application:
     """An ASGI application of one worker."""
 
-    def __init__(  # noqa: PLR0913 - all it uses is given, nothing is global
+    def __init__(
         self,
         routes: Mapping[str, Answers],
         *,

@@ -25,6 +25,18 @@ PAUSE_S = 0.5  # no accepting for so long when the system has no descriptor left
 TLS_CLOSE_S = 1.0  # for a peer to answer our farewell
 
 
+UVICORN_OPTIONS: dict[str, Any] = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "ws": "none",
+    "lifespan": "off",
+    "interface": "asgi3",
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+}
+
+
 class Phase(Enum):
     """What a connection is waiting for."""
 
@@ -147,7 +159,7 @@ class Connections:
         self,
         config: Config,
         *,
-        identity: Identity,
+        identity: Identity | None,
         limits: Limits,
         cut: Callable[[str], None],
         listeners: Sequence[socket.socket],
@@ -156,7 +168,7 @@ class Connections:
 
         Args:
             config: uvicorn's, loaded.
-            identity: the TLS context.
+            identity: the TLS context; None for plain HTTP.
             limits: deadlines and number.
             cut: told why a connection ended early: handshake, head, body, idle, oversize, malformed, crowd.
             listeners: bound sockets, shared with the other workers.
@@ -166,7 +178,13 @@ class Connections:
         self.cut = cut
         self.state = ServerState()
         self._config = config
-        self._identity = identity
+        self._security: dict[str, Any] = {}
+        if identity is not None:
+            self._security = {
+                "ssl": identity.context,
+                "ssl_handshake_timeout": limits.handshake,
+                "ssl_shutdown_timeout": TLS_CLOSE_S,
+            }
         self._listeners = listeners
         self._loop = asyncio.get_running_loop()
         self._shaking: dict[asyncio.Task[None], socket.socket] = {}
@@ -239,13 +257,7 @@ class Connections:
 
     async def _shake(self, peer: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(
-                self._new_connection,
-                peer,
-                ssl=self._identity.context,
-                ssl_handshake_timeout=self.limits.handshake,
-                ssl_shutdown_timeout=TLS_CLOSE_S,
-            )
+            await self._loop.connect_accepted_socket(self._new_connection, peer, **self._security)
         except (
             OSError,
             asyncio.CancelledError,

@@ -29,7 +29,7 @@ class Watched(Generic[T]):
         problem: why the newest version is not in use; empty when it is.
     """
 
-    def __init__(  # noqa: PLR0913 - a watched file has a name, a place, a reader, and three whom it tells
+    def __init__(
         self,
         name: str,
         paths: Sequence[str],

@@ -79,7 +79,7 @@ class Lines:
         """Write from a thread of our own from here on.
 
         Args:
-            lock: a file all workers share; whoever writes much at once holds it, else a full pipe would mix their lines.
+            lock: a file all workers share; who writes much at once holds it, else a full pipe would mix their lines.
         """
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
@@ -162,10 +162,10 @@ class _Clock:
 def _renderer(log_format: str) -> Callable[[Any, str, Event], bytes]:
     now = _Clock().now
 
-    def as_json(_: Any, level: str, event: Event) -> bytes:  # noqa: ANN401 - structlog's signature
+    def as_json(_: Any, level: str, event: Event) -> bytes:
         return _encode({"time": now(), "level": level, "event": event.pop("event", ""), **event})
 
-    def as_text(_: Any, level: str, event: Event) -> bytes:  # noqa: ANN401 - structlog's signature
+    def as_text(_: Any, level: str, event: Event) -> bytes:
         said = event.pop("event", "")
         trace = event.pop("exception", "")
         fields = b"".join(b" %s=%s" % (key.encode(), _encode(value)) for key, value in event.items())

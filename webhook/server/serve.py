@@ -2,7 +2,7 @@
 
     supervisor (this process: binds, waits, forks, nothing else)
       +- admission: gunicorn master, N workers of worker.AdmissionWorker   TLS, event loop
-      +- admin:     gunicorn master, 1 worker with threads                 plain HTTP, Flask
+      +- admin:     gunicorn master, 1 worker of admin_worker.AdminWorker  plain HTTP, Flask
 
 A supervisor of our own and not one gunicorn with hooks, because gunicorn's master reaps every child as if it were a
 worker and closes what it listens on as soon as it is told to stop. Here probes and metrics answer until the last
@@ -22,14 +22,17 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger as GunicornLogger
 
 from webhook.server import admin, logs, state
+from webhook.server.admin_worker import AdminWorker
 from webhook.server.asgi import Admits
 from webhook.server.runtime import Folders, Running
 from webhook.server.tls import Identity
@@ -56,22 +59,34 @@ def serve(settings: Settings, *, admission: Admits | None = None) -> int:
         admission: what answers reviews; by default `admit.Admission`.
     """
     log = logs.configure(level=settings.log_level, log_format=settings.log_format, lines=logs.Lines())
-    sockets: list[socket.socket] = []
-    try:
-        Identity(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)
-        sockets += [_bind(settings.listen), _bind(settings.admin_listen)]
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"vault-webhook: {error}\n")
-        for bound in sockets:
-            bound.close()
-        return 1
-    if settings.binding_check == "off":
-        log.warning("the role check is off: roles of pods are not looked at", setting="BINDING_CHECK")
-    with tempfile.TemporaryDirectory(prefix="vault-webhook-") as private:
-        folders = Folders(Path(settings.runtime_dir or private))
-        folders.prepare()
+    with ExitStack() as held:
+        try:
+            _check(settings)
+            root = settings.runtime_dir or held.enter_context(tempfile.TemporaryDirectory(prefix="vault-webhook-"))
+            folders = Folders(Path(root))
+            folders.prepare()
+            sockets = [held.enter_context(_bind(address)) for address in (settings.listen, settings.admin_listen)]
+        except (OSError, ValueError) as error:
+            sys.stderr.write(f"vault-webhook: {error}\n")
+            return 1
+        if settings.binding_check == "off":
+            log.warning("the role check is off: roles of pods are not looked at", setting="BINDING_CHECK")
         running = Running(settings, admission or _admission(settings), folders)
         return _Supervisor(running, sockets, log).run()
+
+
+def _check(settings: Settings) -> None:
+    """Check what only this layer can tell.
+
+    Raises:
+        ValueError: a setting does not fit; the text names it.
+    """
+    Identity(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)
+    for name in ("handshake_timeout_s", "header_timeout_s", "body_timeout_s", "keep_alive_s"):
+        if getattr(settings, name) <= 0:
+            raise ValueError(f"{name} is 0; want at least a second")
+    if settings.telemetry_path and not settings.telemetry_path.startswith("/"):
+        raise ValueError(f"telemetry_path is {settings.telemetry_path!r}; want a path that begins with /, or nothing")
 
 
 def _admission(settings: Settings) -> Admits:
@@ -225,7 +240,7 @@ def _leave_with_parent() -> None:
 class _Log(GunicornLogger):  # type: ignore[misc] # the library has no types
     """Gunicorn's log, in our lines."""
 
-    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn's configuration
+    def setup(self, cfg: Any) -> None:
         """Let records go to the root logger; requests have lines of their own."""
         self.cfg = cfg
         self._access_log_enabled = False
@@ -274,7 +289,7 @@ class _Admission(_Gunicorn):
     def load(self) -> Admits:
         return self.running.admission
 
-    def _forget(self, _master: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn's hook
+    def _forget(self, _master: object, worker: Any) -> None:
         state.forget(self.running.folders.workers, worker.pid)
 
 
@@ -282,11 +297,10 @@ class _Admin(_Gunicorn):
     def options(self) -> Mapping[str, object]:
         return {
             "proc_name": "vault-webhook admin",
-            "worker_class": "gthread",
+            "worker_class": AdminWorker,
             "workers": 1,
-            "threads": 4,
             "graceful_timeout": ADMIN_STOP_S,
         }
 
-    def load(self) -> Any:  # noqa: ANN401 - a WSGI application
+    def load(self) -> Flask:
         return admin.create_app(self.running.settings, self.running.folders)

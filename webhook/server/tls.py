@@ -10,6 +10,7 @@ client gets an alert.
 import ssl
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -44,30 +45,14 @@ _ALWAYS_ON = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS
 _OLD_VERSIONS = frozenset({"tls10", "tls11"})
 
 
+@dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate whose key matches.
+    """A certificate whose key matches, ready to be served; times are unix times."""
 
-    Attributes:
-        context: serves it.
-        not_before: unix time.
-        not_after: unix time.
-        size_bytes: of certificate file and key file together.
-    """
-
-    def __init__(self, certificate_file: str, key_file: str) -> None:
-        """Load the pair.
-
-        Raises:
-            OSError: a file cannot be read, or (ssl.SSLError) they are no pair.
-            ValueError: the file holds no certificate, or the key has a password.
-        """
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certificate_file, key_file, password=_no_password)
-        chain = Path(certificate_file).read_bytes()
-        leaf = x509.load_pem_x509_certificate(chain)
-        self.not_before = leaf.not_valid_before_utc.timestamp()
-        self.not_after = leaf.not_valid_after_utc.timestamp()
-        self.size_bytes = len(chain) + Path(key_file).stat().st_size
+    context: ssl.SSLContext
+    not_before: float
+    not_after: float
+    size_bytes: int  # of both files
 
 
 class Identity:
@@ -84,20 +69,42 @@ class Identity:
             ValueError: a version or suite we do not know.
         """
         self.certificate: Certificate | None = None
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        ciphers = _openssl_names(cipher_suites)
-        _set_min_version(self.context, min_version)
-        if ciphers:
-            self.context.set_ciphers(":".join(ciphers))
-        elif min_version in _OLD_VERSIONS:
-            self.context.set_ciphers(
-                "DEFAULT@SECLEVEL=0"
-            )  # OpenSSL 3 has no signature left for them at its usual level
-        self.context.set_alpn_protocols(["http/1.1"])
-        # API servers never resume a session; tickets would let a client go on under a certificate we replaced.
-        self.context.num_tickets = 0
-        self.context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+        self._min_version = min_version
+        self._ciphers = _openssl_names(cipher_suites)
+        self.context = self._new_context()
         self.context.sni_callback = self._hand_over
+
+    def read(self, certificate_file: str, key_file: str) -> Certificate:
+        """Read a pair; it is not served before it is assigned to `certificate`.
+
+        Raises:
+            OSError: a file cannot be read, or (ssl.SSLError) they are no pair.
+            ValueError: the file holds no certificate, or the key has a password.
+        """
+        context = self._new_context()
+        context.load_cert_chain(certificate_file, key_file, password=_no_password)
+        chain = Path(certificate_file).read_bytes()
+        leaf = x509.load_pem_x509_certificate(chain)
+        return Certificate(
+            context,
+            leaf.not_valid_before_utc.timestamp(),
+            leaf.not_valid_after_utc.timestamp(),
+            len(chain) + Path(key_file).stat().st_size,
+        )
+
+    def _new_context(self) -> ssl.SSLContext:
+        """Return a context without certificate. Ciphers and ALPN count in the one handed over, the rest in the first."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        _set_min_version(context, self._min_version)
+        if self._ciphers:
+            context.set_ciphers(":".join(self._ciphers))
+        elif self._min_version in _OLD_VERSIONS:
+            context.set_ciphers("DEFAULT@SECLEVEL=0")  # OpenSSL 3 has no signature left for them at its usual level
+        context.set_alpn_protocols(["http/1.1"])
+        # API servers never resume a session; tickets would let a client go on under a certificate we replaced.
+        context.num_tickets = 0
+        context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+        return context
 
     def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
         if self.certificate is None:

@@ -24,7 +24,7 @@ from webhook.core import bindings
 from webhook.core.bindings import Snapshot
 from webhook.server import logs, state
 from webhook.server.asgi import Application
-from webhook.server.connections import Connections, Limits
+from webhook.server.connections import UVICORN_OPTIONS, Connections, Limits
 from webhook.server.files import Keeper, Watched
 from webhook.server.metrics import Tally
 from webhook.server.runtime import Running
@@ -41,16 +41,7 @@ GARBAGE_THRESHOLDS = (20_000, 20, 20)  # a request leaves no cycles behind: few 
 class AdmissionWorker(UvicornWorker):  # type: ignore[misc] # the library has no types
     """Answers the API server."""
 
-    CONFIG_KWARGS = {  # noqa: RUF012 - the base class's way to configure uvicorn
-        "loop": "uvloop",
-        "http": "httptools",
-        "ws": "none",
-        "lifespan": "off",
-        "interface": "asgi3",
-        "access_log": False,
-        "proxy_headers": False,
-        "server_header": False,
-    }
+    CONFIG_KWARGS = UVICORN_OPTIONS
 
     def load_wsgi(self) -> None:
         """Leave out gunicorn's loading: the application is made on the loop, with what it uses."""
@@ -93,7 +84,7 @@ class _Serving:
         self._certificate: Watched[Certificate] = Watched(
             "certificate",
             (settings.tls_cert_file, settings.tls_key_file),
-            load=_load_certificate,
+            load=lambda paths: self._identity.read(*paths),
             now=time.time,
             loaded=self._tally.loaded,
             log=self._log,
@@ -138,6 +129,7 @@ class _Serving:
         """Begin to leave: SIGTERM."""
         self._connections.drain()
         self._draining.set()
+        self._beat_written = 0.0  # readiness ends with the next poll, not with the next beat
 
     def hurry(self) -> None:
         """Leave now: SIGQUIT."""
@@ -234,10 +226,6 @@ class _Serving:
                 mounts=0 if current is None else current.mounts,
             ),
         )
-
-
-def _load_certificate(paths: Sequence[str]) -> Certificate:
-    return Certificate(*paths)
 
 
 def _load_bindings(paths: Sequence[str]) -> _Document:
