@@ -196,6 +196,12 @@ def reasons_command() -> None:
     click.echo(pages.reasons(), nl=False)
 
 
+@cli.command("presets")
+def presets_command() -> None:
+    """Print docs/presets.md: what each preset lets annotations do."""
+    click.echo(pages.presets(), nl=False)
+
+
 @cli.command("settings")
 def settings_command() -> None:
     """Print docs/settings.md: every setting, its flag, variable and default."""

@@ -365,7 +365,8 @@ def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     return Settings(
         **fields,
         profile=_profile(found),
-        rules=_rules(found, fields["binding_check"]), policy=_policy(found),
+        rules=_rules(found, fields["binding_check"]),
+        policy=_policy(found),
         reader=_reader(given),
         given=given,
     )

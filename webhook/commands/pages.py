@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from webhook import settings as server_settings
 from webhook.core.family import OPENBAO, VAULT
+from webhook.core.presets import BASELINE, STRICT
 from webhook.core.reasons import CATALOGUE
 from webhook.core.table import TABLE, Row, Section
 
@@ -74,6 +75,32 @@ def reasons() -> str:
     rows = ((f"`{code}`", str(entry.status or ""), entry.cause, entry.remedy) for code, entry in CATALOGUE.items())
     table = _table(("Code", "Status", "Cause", "Remedy"), rows)
     return "\n\n".join(["# Reason codes", _GENERATED.format(command="reasons"), rule, table]) + "\n"
+
+
+def presets() -> str:
+    """Return docs/presets.md."""
+    rule = (
+        "`compat` allows what the reference injector allows. `baseline` forbids what would send tokens or secrets elsewhere or"
+        " give the agent more rights. `strict` allows a short list and nothing else. A value that is the operator's own, or a"
+        " `false` that changes nothing, passes everywhere. A refusal has the reason `PolicyForbids`;"
+        " `AGENT_INJECT_PRESET_MODE=warn` makes it a warning, `AGENT_INJECT_PRESET_ALLOW` opens single annotations by name."
+    )
+    bounds = (
+        "`baseline` and `strict` also bound the number of secrets, the size of a template and of all annotations"
+        " (`AGENT_INJECT_MAX_SECRETS`, `_MAX_TEMPLATE_BYTES`, `_MAX_ANNOTATION_BYTES`); `strict` bounds resources"
+        " (`_MAX_CPU`, `_MAX_MEMORY`) and wants a secret's own path below the common one."
+    )
+    table = _table(("Annotation", "compat", "baseline", "strict"), (_preset_cells(row) for row in TABLE))
+    return "\n\n".join(["# Presets", _GENERATED.format(command="presets"), rule, bounds, table]) + "\n"
+
+
+def _preset_cells(row: Row) -> Sequence[str]:
+    """Return what each preset says of an annotation, or of a parameter with a rule of its own."""
+    forbidden = BASELINE.get(row.key)
+    if row.stem == "auth-config-":
+        return (f"`{row.key}`", "yes", "yes, but `auth-config-token-path`", "only `auth-config-role`")
+    baseline = f"no: {forbidden[1]}" if forbidden else "yes"
+    return (f"`{row.key}`", "yes", baseline, "yes" if row.stem in STRICT else "no")
 
 
 def _annotation_cells(row: Row) -> Sequence[str]:

@@ -179,7 +179,7 @@ def load(document: bytes, parse_yaml: ParseYaml) -> Snapshot:
     Raises:
         BindingsError: the document cannot be used; the message names the place and the remedy.
     """
-    text = decode(_json(document, parse_yaml), _DOCUMENT, "document")
+    text = decode(_json(document, parse_yaml), _DOCUMENT, "")
     _check_kind(text)
     server, complete = text.server or ServerText(), text.complete or CompleteText()
     return Snapshot(

@@ -27,8 +27,8 @@ class BindingsError(ValueError):
     """The document cannot be used; the last good one stays in force."""
 
     def __init__(self, place: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{clean(place, 200)}: {problem}. {remedy}")
-        self.place = place
+        self.place = place or "document"
+        super().__init__(f"{clean(self.place, 200)}: {problem}. {remedy}")
 
 
 class ServerText(msgspec.Struct):

@@ -1,14 +1,13 @@
 """The worker of the admin side: Flask behind the same bounded connections as admission, without TLS.
 
-Not gunicorn's thread worker: any pod can reach the probes' port, and there as many stalled peers as it has threads stop it (seen with four).
-Probes would fail and the kubelet would end a healthy pod. Here peers stall on the event loop until their deadline, and a thread is
-taken only for a whole request.
+Not gunicorn's thread worker: any pod can reach the probes' port, and there as many stalled peers as it has threads stop
+it (seen with four). Probes would fail and the kubelet would end a healthy pod. Here peers stall on the event loop until
+their deadline, and a thread is taken only for a whole request.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import Any
@@ -73,7 +72,7 @@ class Pages:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, environ: MutableMapping[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    def _answer(self, environ: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         parts, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         encoded = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
         return int(status.split()[0]), encoded, b"".join(parts)

@@ -1,0 +1,159 @@
+"""The command line as people and scripts use it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from ruamel.yaml import YAML
+
+from tests.core.asking import pod_with, review
+from webhook.cli import cli
+
+ROOT = Path(__file__).parents[1]
+ENV = {"AGENT_INJECT_VAULT_ADDR": "https://vault:8200"}
+ROLES = ["--bindings", str(ROOT / "examples" / "bindings.yaml")]
+
+
+def run(*arguments, stdin=None, env=None):
+    return CliRunner(env={**ENV, **(env or {})}).invoke(cli, list(arguments), input=stdin, catch_exceptions=False)
+
+
+class TestReview:
+    def test_it_answers_as_the_server_would_and_exits_0(self):
+        result = run("review", *ROLES, stdin=json.dumps(review(pod_with())))
+        assert (result.exit_code, json.loads(result.stdout)["response"]["allowed"]) == (0, True)
+
+    def test_a_refusal_is_an_answer(self):
+        result = run("review", *ROLES, stdin=json.dumps(review(pod_with(role="nobody"))))
+        assert result.exit_code == 0
+        assert json.loads(result.stdout)["response"]["status"]["reason"] == "RoleNotFound"
+
+    def test_settings_come_from_a_config_map_too(self, tmp_path):
+        file = tmp_path / "map.yaml"
+        file.write_text("apiVersion: v1\nkind: ConfigMap\ndata:\n  AGENT_INJECT_VAULT_IMAGE: mine:1\n")
+        result = run("review", "--env-file", str(file), stdin=json.dumps(review(pod_with())))
+        assert result.exit_code == 0
+
+    @pytest.mark.parametrize("body", ["", "{}", "nonsense"])
+    def test_what_is_no_review_exits_2_with_json_on_stderr(self, body):
+        result = run("review", stdin=body)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert json.loads(result.stderr)["error"]
+
+
+class TestInject:
+    def test_comments_and_key_order_stay(self):
+        result = run("inject", "-f", str(ROOT / "examples" / "deployment.yaml"), *ROLES)
+        assert result.exit_code == 0
+        before = (ROOT / "examples" / "deployment.yaml").read_text().splitlines()
+        after = result.stdout.splitlines()
+        assert [line for line in before if line not in after] == []
+        assert after[0] == before[0]
+
+    @pytest.mark.parametrize("name", ["unknown-role", "service-account", "namespace"])
+    def test_a_refused_pod_exits_1_and_prints_nothing_but_the_reason(self, name):
+        result = run("inject", "-f", str(ROOT / "examples" / f"refused-{name}.yaml"), *ROLES)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "refused: vault.hashicorp.com/role" in result.stderr
+
+    @pytest.mark.parametrize(
+        "text", ["a: [", "- 1\n- 2", "7", "metadata: {}", "kind: Deployment\nmetadata: {name: x}\nspec: {}", "\x00"]
+    )
+    def test_unusable_input_exits_2_in_one_line(self, text):
+        result = run("inject", "-f", "-", stdin=text)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert len(result.stderr.splitlines()) == 1
+        assert result.stderr.startswith("vault-webhook: error: -")
+
+    def test_a_missing_file_exits_2(self):
+        assert run("inject", "-f", "nowhere.yaml").exit_code == 2
+
+    def test_every_kind_of_workload(self):
+        template = {key: pod_with()[key] for key in ("metadata", "spec")}
+        spec = {"spec": {"template": template}}
+        documents = [
+            {"kind": kind, "metadata": {"name": kind.lower()}, **body}
+            for kind, body in [
+                *(
+                    (k, spec)
+                    for k in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "ReplicationController")
+                ),
+                ("CronJob", {"spec": {"jobTemplate": spec}}),
+                ("PodTemplate", {"template": template}),
+                ("Pod", template),
+                ("ConfigMap", {"data": {}}),
+            ]
+        ]
+        text = json.dumps({"kind": "List", "items": documents})
+        patches = json.loads(run("inject", "-f", "-", "-o", "patch", stdin=text).stdout)
+        assert [len(item["patch"]) > 0 for item in patches] == [True] * 9
+
+    def test_a_kind_of_its_own_by_template_path(self):
+        rollout = {"kind": "Rollout", "metadata": {"name": "r"}, "spec": {"template": pod_with()}}
+        text = json.dumps(rollout)
+        assert json.loads(run("inject", "-f", "-", "-o", "patch", stdin=text).stdout) == []
+        told = run("inject", "-f", "-", "-o", "patch", "--template-path", "spec.template", stdin=text)
+        assert json.loads(told.stdout)[0]["patch"]
+
+    def test_many_documents(self):
+        text = "---\n".join(json.dumps({"kind": "Pod", **pod_with()}) + "\n" for _ in range(3))
+        documents = list(YAML(typ="safe").load_all(run("inject", "-f", "-", stdin=text).stdout))
+        assert [len(d["spec"]["containers"]) for d in documents] == [2, 2, 2]
+
+    @pytest.mark.parametrize("output", ["yaml", "json"])
+    def test_the_output_is_what_would_be_applied(self, output):
+        shown = run("inject", "-f", str(ROOT / "examples" / "statefulset.yaml"), "-o", output, *ROLES).stdout
+        spec = YAML(typ="safe").load(shown)["spec"]["template"]["spec"]
+        assert [c["name"] for c in spec["containers"]] == ["ledger", "exporter", "vault-agent"]
+
+    def test_a_diff_has_only_additions(self):
+        shown = run("inject", "-f", str(ROOT / "examples" / "deployment.yaml"), "-o", "diff", *ROLES).stdout
+        assert [line for line in shown.splitlines()[2:] if line.startswith("-")] == []
+
+    def test_namespaces_of_objects_that_name_none(self):
+        text = json.dumps({"kind": "Pod", **pod_with()})
+        assert run("inject", "-f", "-", *ROLES, stdin=text).exit_code == 1
+        assert run("inject", "-f", "-", *ROLES, "-n", "shop", stdin=text).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["review", "--cpu-limit", "much"], "AGENT_INJECT_CPU_LIMIT"),
+        (["review", "--bindings", "/nowhere"], "/nowhere"),
+        (["review", "--env-file", "/nowhere"], "/nowhere"),
+        (["serve", "--workers", "0"], "AGENT_INJECT_WORKERS"),
+        (["annotations", "nosuch"], "nosuch"),
+    ],
+)
+def test_a_bad_setting_is_one_line_and_exit_2(arguments, named):
+    result = run(*arguments, stdin="")
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert named in result.stderr
+
+
+@pytest.mark.parametrize(
+    "key", ["role", "vault.hashicorp.com/role", "agent-inject-secret-db", "agent-inject-secret-<name>"]
+)
+def test_an_annotation_is_explained(key):
+    assert "default:" in run("annotations", key).stdout
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [
+        ("annotations", ["annotations", "--markdown"]),
+        ("settings", ["settings"]),
+        ("reasons", ["reasons"]),
+        ("presets", ["presets"]),
+    ],
+)
+def test_generated_pages_are_fresh(page, command):
+    assert (ROOT / "docs" / f"{page}.md").read_text() == run(*command).stdout
+
+
+def test_every_command_explains_itself():
+    for name in cli.commands:
+        assert run(name, "--help").exit_code == 0
