@@ -15,7 +15,7 @@ from webhook.core.intent import Intent
 from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused, warning
 from webhook.core.remarks import PARAMS, doubtful_params, orphans, underscored, unknown_key
-from webhook.core.table import BY_KEY, TABLE, Row, open_row, row_of
+from webhook.core.table import BY_KEY, NEUTRAL, TABLE, Row, open_row, row_of
 from webhook.core.texts import boolean
 
 SWITCH = "agent-inject"
@@ -133,11 +133,13 @@ class Reader:
         by_secret: dict[str, dict[str, Any]] = {}
         by_param: dict[str, dict[str, str]] = {}
         remarks: list[str] = []
+        shapes = False
         for key, raw in found.texts.items():
             row = BY_KEY.get(key)
             if row is not None:
                 if row.field and (raw or not row.empty_unsets):
                     fields[row.field] = _value(row, raw)
+                    shapes = shapes or key not in NEUTRAL
                     if row.doubt and (doubt := row.doubt(raw)):
                         remarks.append(warning(found.family.prefix + key, doubt))
             elif (completed := open_row(key)) is None:
@@ -156,7 +158,7 @@ class Reader:
         for field, params in by_param.items():
             fields[field] = _members(field, params)
             remarks += doubtful_params(found.family, field, params)
-        intent = replace(base, texts=found.texts, **fields)
+        intent = replace(base, texts=found.texts, shapes_containers=shapes, **fields)
         remarks += doubts(intent)
         return replace(intent, warnings=tuple(sorted(remarks))) if remarks else intent
 

@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from webhook.core import layout
 from webhook.core.agent_config import Kind
@@ -21,6 +22,7 @@ AWS_VARIABLES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 )
+_encode = msgspec.json.Encoder().encode
 _FIELDS = (("NAMESPACE", "metadata.namespace"), ("HOST_IP", "status.hostIP"), ("POD_IP", "status.podIP"))
 _WHERE = tuple({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in _FIELDS)
 
@@ -32,44 +34,86 @@ NAMES = {
 }
 
 
-class Common(Struct, frozen=True, kw_only=True):
-    """What the agent containers of one pod share."""
+class Particular(Struct, frozen=True, kw_only=True):
+    """What is particular to one pod's agent container."""
 
+    config: bytes | None  # its configuration, None in ConfigMap mode
     mounts: Sequence[Mapping[str, Any]]  # all but home
-    security_context: Mapping[str, Any] | None
-    ca_certificates: str
-    aws_environment: Sequence[Mapping[str, Any]]
+    environment: Sequence[Mapping[str, Any]]  # copied from the app
+    probed: bool  # the app waits until a native agent's startup probe finds every file
 
 
-def build(kind: Kind, intent: Intent, common: Common, config: bytes | None, *, probed: bool) -> dict[str, Any]:
-    """Return an agent container.
+class Blank(Struct, frozen=True):
+    """An agent container without what is particular to one pod: configuration, mounts, startup probe."""
 
-    Args:
-        kind: which one.
-        intent: what the author asks for.
-        common: what it shares with the pod's other agent.
-        config: its configuration, None in ConfigMap mode.
-        probed: the app waits until its startup probe finds every file.
-    """
-    name, home = NAMES[kind]
-    container: dict[str, Any] = {
-        "name": name,
+    members: Mapping[str, Any]
+    environment: Sequence[Any]  # variables in front of the configuration
+    environment_after: Sequence[Any]
+
+
+class Blanks:
+    """The blanks of pods whose authors ask for nothing particular, encoded once; others are made when asked for."""
+
+    def __init__(self, ca_certificates: str) -> None:
+        """Start with none.
+
+        Args:
+            ca_certificates: of the Vault server, PEM; "" for none.
+        """
+        self._ca_certificates = ca_certificates
+        self._usual: dict[tuple[str, Kind, bool], Blank] = {}
+
+    def of(self, kind: Kind, intent: Intent, security_context: Mapping[str, Any] | None) -> Blank:
+        """Return the blank of one container."""
+        if intent.shapes_containers or intent.run_as_same_user:
+            return blank(kind, intent, security_context, self._ca_certificates)
+        key = (intent.family.prefix, kind, security_context is not None and "seccompProfile" in security_context)
+        usual = self._usual.get(key)
+        if usual is None:
+            usual = self._usual[key] = _encoded(blank(kind, intent, security_context, self._ca_certificates))
+        return usual
+
+
+def blank(kind: Kind, intent: Intent, security_context: Mapping[str, Any] | None, ca_certificates: str) -> Blank:
+    """Return what the operator's settings and a few annotations decide of a container."""
+    members: dict[str, Any] = {
+        "name": NAMES[kind][0],
         "image": intent.image,
         "command": ("/bin/sh", "-ec"),
         "args": (_script(kind, intent),),
-        "env": environment(intent, common, config),
         "resources": resources(intent, kind),
-        "volumeMounts": ({"name": home, "mountPath": layout.HOME}, *common.mounts),
     }
     if kind is Kind.NATIVE:
-        container["restartPolicy"] = "Always"
-        if probed:
-            container["startupProbe"] = startup_probe(intent)
+        members["restartPolicy"] = "Always"
     elif kind is Kind.SIDECAR and intent.revoke:
         command = ("/bin/sh", "-c", f"/bin/sleep {intent.revoke_grace_s} && {revocation(intent)}")
-        container["lifecycle"] = {"preStop": {"exec": {"command": command}}}
-    if common.security_context is not None:
-        container["securityContext"] = common.security_context
+        members["lifecycle"] = {"preStop": {"exec": {"command": command}}}
+    if security_context is not None:
+        members["securityContext"] = security_context
+    return Blank(members, _environment(intent), _variables(intent, {"CACERT_BYTES": ca_certificates}))
+
+
+def _encoded(plain: Blank) -> Blank:
+    """Return a blank whose parts are JSON already, to be copied as they are."""
+    return Blank(
+        {member: Raw(_encode(value)) for member, value in plain.members.items()},
+        [Raw(_encode(variable)) for variable in plain.environment],
+        [Raw(_encode(variable)) for variable in plain.environment_after],
+    )
+
+
+def build(kind: Kind, intent: Intent, blank: Blank, particular: Particular) -> dict[str, Any]:
+    """Return an agent container: the blank, completed for one pod."""
+    config: Sequence[Any] = ()
+    if particular.config is not None:
+        config = ({"name": layout.CONFIG_VARIABLE, "value": particular.config},)  # bytes: encoded as base64
+    container: dict[str, Any] = {
+        **blank.members,
+        "env": (*blank.environment, *config, *blank.environment_after, *particular.environment),
+        "volumeMounts": ({"name": NAMES[kind][1], "mountPath": layout.HOME}, *particular.mounts),
+    }
+    if particular.probed and kind is Kind.NATIVE:
+        container["startupProbe"] = startup_probe(intent)
     return container
 
 
@@ -118,36 +162,45 @@ def revocation(intent: Intent) -> str:
     return f"HOME={layout.HOME} {intent.family.binary} token revoke {shlex.join(flags)} -self"
 
 
-def environment(intent: Intent, common: Common, config: bytes | None) -> list[Mapping[str, Any]]:
-    """Return the container's variables; those that others may refer to by $(NAME) come first."""
-    variables: list[Mapping[str, Any]] = list(_WHERE)
+def _environment(intent: Intent) -> list[Mapping[str, Any]]:
+    """Return the variables; those that others may refer to by $(NAME) come first."""
+    variables = list(_WHERE)
     if intent.go_max_procs:
         variables.append({"name": "GOMAXPROCS", "value": intent.go_max_procs})
-    _add(variables, intent, "CLIENT_TIMEOUT", intent.client_timeout)
-    _add(variables, intent, "MAX_RETRIES", intent.client_max_retries)
-    _add(variables, intent, "LOG_LEVEL", intent.log_level)
-    _add(variables, intent, "LOG_FORMAT", intent.log_format)
+    variables += _variables(
+        intent,
+        {
+            "CLIENT_TIMEOUT": intent.client_timeout,
+            "MAX_RETRIES": intent.client_max_retries,
+            "LOG_LEVEL": intent.log_level,
+            "LOG_FORMAT": intent.log_format,
+        },
+    )
     if intent.proxy_address:
         variables.append({"name": "HTTPS_PROXY", "value": intent.proxy_address})
-    if config is not None:
-        variables.append({"name": layout.CONFIG_VARIABLE, "value": config})  # bytes: encoded as base64
-    else:
-        _add(variables, intent, "ADDR", intent.address)
-        _add(variables, intent, "NAMESPACE", intent.namespace)
-        _add(variables, intent, "CACERT", intent.ca_cert)
-        _add(variables, intent, "CAPATH", intent.ca_path)
-        _add(variables, intent, "CLIENT_CERT", intent.client_cert)
-        _add(variables, intent, "CLIENT_KEY", intent.client_key)
-        _add(variables, intent, "SKIP_VERIFY", "true" if intent.tls_skip_verify else "false")
-        _add(variables, intent, "TLS_SERVER_NAME", intent.tls_server_name)
-    _add(variables, intent, "CACERT_BYTES", common.ca_certificates)
-    variables.extend(common.aws_environment)
+    if intent.configmap:
+        variables += _variables(intent, _connection(intent))
     return variables
 
 
-def _add(variables: list[Mapping[str, Any]], intent: Intent, name: str, value: str) -> None:
-    if value:
-        variables.extend({"name": prefix + name, "value": value} for prefix in intent.family.variables)
+def _connection(intent: Intent) -> Mapping[str, str]:
+    """Return what the generated configuration would say of the server, for an agent that gets none."""
+    return {
+        "ADDR": intent.address,
+        "NAMESPACE": intent.namespace,
+        "CACERT": intent.ca_cert,
+        "CAPATH": intent.ca_path,
+        "CLIENT_CERT": intent.client_cert,
+        "CLIENT_KEY": intent.client_key,
+        "SKIP_VERIFY": "true" if intent.tls_skip_verify else "false",
+        "TLS_SERVER_NAME": intent.tls_server_name,
+    }
+
+
+def _variables(intent: Intent, values: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """Return variables under each of the family's prefixes; empty values are left out."""
+    prefixes = intent.family.variables
+    return [{"name": prefix + name, "value": value} for name, value in values.items() if value for prefix in prefixes]
 
 
 def resources(intent: Intent, kind: Kind) -> dict[str, dict[str, str]]:

@@ -34,6 +34,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     family: Family = VAULT
     texts: Mapping[str, str] = {}  # the pod's own annotations of ours, keys without prefix
     by_server: AbstractSet[str] = frozenset()  # keys for which the operator set another default than ours
+    shapes_containers: bool = False  # an annotation that changes more of the agents than configuration and mounts
     warnings: tuple[str, ...] = ()
     secrets: tuple[SecretRequest, ...] = ()
     # switches and pod shape

@@ -50,14 +50,23 @@ class Plan(Struct, frozen=True, kw_only=True):
     warnings: Sequence[str] = ()
 
 
-def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Token, *, marked: bool) -> Plan:
+class Workshop:
+    """What depends on the operator's settings alone, built once."""
+
+    def __init__(self, profile: Profile) -> None:
+        """Keep the profile, and blank containers for it."""
+        self.profile = profile
+        self.blanks = containers.Blanks(profile.ca_certificates)
+
+
+def build(review: Review, pod: Pod, intent: Intent, workshop: Workshop, token: Token, *, marked: bool) -> Plan:
     """Return what to add.
 
     Args:
         review: the request, for those parts of the pod that are copied as written.
         pod: as submitted.
         intent: what its author asks for.
-        profile: what the operator decided.
+        workshop: what the operator decided, and what was built once from it.
         token: the service account token the agent logs in with.
         marked: the status annotation says the pod is injected.
 
@@ -71,11 +80,12 @@ def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Tok
     if marked:
         problem = "the pod is marked as injected and has no agent; nothing is added. Remove this annotation"
         return Plan(has_agent=False, warnings=[warning(intent.annotation("agent-inject-status"), problem)])
+    profile = workshop.profile
     shape = shape_of(intent, profile, spec)
     secrets = secret_volumes(intent)
     added = volumes(intent, profile, token, shape, secrets)
     _refuse_taken_names(spec, added)
-    init_agents, sidecars = _agents(review, spec, intent, profile, token, shape)
+    init_agents, sidecars = _agents(review, spec, intent, workshop, token, shape)
     return Plan(
         volumes=added,
         mounts=_mounts(spec, intent, secret_mounts(secrets, read_only=intent.secret_volume_read_only), frozenset()),
@@ -90,17 +100,20 @@ def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Tok
 
 
 def _agents(
-    review: Review, spec: Spec, intent: Intent, profile: Profile, token: Token, shape: Shape
+    review: Review, spec: Spec, intent: Intent, workshop: Workshop, token: Token, shape: Shape
 ) -> tuple[list[Object], list[Object]]:
     """Return the agents that are init containers, and those that are containers."""
-    common = _common(review, spec, intent, profile, token, shape)
+    mounts = _mounts_of_agents(review, spec, intent, token, shape)
+    environment = aws_environment(spec, intent) if intent.auth_type == "aws" else ()
+    context = security_context(spec, intent)
     configs = agent_config.Configs(intent, token.file, persistent_cache=shape.persistent_cache)
 
     def agent(kind: Kind) -> Object:
         config = None if intent.configmap else configs.of(kind)
         if config is not None:
             _refuse_too_large(intent, config)
-        container = containers.build(kind, intent, common, config, probed=shape.probed)
+        particular = containers.Particular(config=config, mounts=mounts, environment=environment, probed=shape.probed)
+        container = containers.build(kind, intent, workshop.blanks.of(kind, intent, context), particular)
         return apply_container_patch(intent, kind, container)
 
     init_agents = [agent(Kind.INIT)] if shape.init else []
@@ -110,21 +123,13 @@ def _agents(
     return ([*init_agents, sidecar], []) if shape.sidecar is Kind.NATIVE else (init_agents, [sidecar])
 
 
-def _common(
-    review: Review, spec: Spec, intent: Intent, profile: Profile, token: Token, shape: Shape
-) -> containers.Common:
+def _mounts_of_agents(review: Review, spec: Spec, intent: Intent, token: Token, shape: Shape) -> list[Object]:
     mounts = agent_mounts(intent, token, shape, secret_volumes(intent))
-    aws = intent.auth_type == "aws"
-    if aws:
+    if intent.auth_type == "aws":
         mounts += aws_token_mounts(spec)
     if intent.copy_mounts_of:
         mounts += copied_mounts(review, spec, intent.copy_mounts_of, mounts)
-    return containers.Common(
-        mounts=mounts,
-        security_context=security_context(spec, intent),
-        ca_certificates=profile.ca_certificates,
-        aws_environment=aws_environment(spec, intent) if aws else (),
-    )
+    return mounts
 
 
 def _refuse_too_large(intent: Intent, config: bytes) -> None:

@@ -580,6 +580,28 @@ TABLE: tuple[Row, ...] = (
     ),
 )
 
+# Annotations that reach no more of an agent container than its configuration and mounts; with these alone, and those of secrets,
+# the rest of the container is the operator's and built once (containers.Blanks).
+NEUTRAL = frozenset(
+    {
+        "agent-inject",
+        "agent-inject-status",
+        "agent-request-namespace",
+        "agent-init-first",
+        "agent-pre-populate",
+        "agent-pre-populate-only",
+        "agent-share-process-namespace",
+        "agent-extra-secret",
+        "role",
+        "tls-secret",
+        "agent-inject-token",
+        "agent-inject-default-template",
+        "preserve-secret-case",
+        "secret-volume-path",
+        "secret-volume-read-only",
+        "secret-volume-size-limit",
+    }
+)
 BY_KEY = {row.key: row for row in TABLE if not row.is_open}
 OPEN = {row.stem: row for row in TABLE if row.is_open}
 # A longer stem before a shorter one that begins it: agent-inject-template-file- before agent-inject-template-.

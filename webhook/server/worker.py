@@ -32,7 +32,7 @@ from webhook.server.state import BEAT_S, BindingsState, CertificateState, Worker
 from webhook.server.tls import Certificate, Identity
 
 TICK_S = 0.1
-CONNECTIONS_MAX = 2_000  # an API server keeps at most 25 idle ones; each stalled peer is some 60 kB of ours
+CONNECTIONS_MAX = 512  # an API server keeps at most 25 idle ones; a stalled peer is 55 kB of ours, at worst 400
 DESCRIPTORS_OURS = 64  # files and pipes of the process itself
 SWITCH_S = 0.001  # how soon the loop gets its turn while another thread runs Python code
 GARBAGE_THRESHOLDS = (20_000, 20, 20)  # a request leaves no cycles behind: few rounds, over the young only
