@@ -1,11 +1,12 @@
 # Everything is done in .venv; `make` alone lists what there is.
 PYTHON ?= python3
 ARGS ?=
+SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-cluster test test-fast lint docs clean
+.PHONY: help install demo demo-cluster test test-fast fuzz bench lint docs clean
 
 help: ## List what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -24,6 +25,9 @@ test: $(VENV)/.test ## Run every test, those on the real cluster too (root); ARG
 
 test-fast: $(VENV)/.test ## Run the tests that need no cluster.
 	$(BIN)/python -m pytest -m "not cluster" $(ARGS)
+
+fuzz: $(VENV)/.fuzz ## Feed the admission code with what atheris makes up; SECONDS=60 for each entry point.
+	@for entry in tests/fuzz/fuzz_*.py; do echo "$$entry for $(SECONDS) s"; $(BIN)/python $$entry -max_total_time=$(SECONDS) -max_len=20000 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 || exit 1; done
 
 lint: $(VENV)/.test ## Check style, types, import contracts and generated pages.
 	$(BIN)/ruff check .
@@ -50,6 +54,10 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/pip
 $(VENV)/.test: requirements-test.lock $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV) ..."
 	@$(BIN)/pip install --quiet --require-hashes -r requirements-test.lock
+	@touch $@
+
+$(VENV)/.fuzz: requirements-fuzz.lock $(VENV)/.test
+	@$(BIN)/pip install --quiet --require-hashes -r requirements-fuzz.lock
 	@touch $@
 
 $(VENV)/bin/pip:

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.cluster.binaries import bao
@@ -63,6 +63,16 @@ def node_images(busybox: Path, agent: Path) -> list[Image]:
         Image(name=APP_IMAGE, files=shell, links=applets),
         Image(name=AGENT_IMAGE, files=shell | {"bin/bao": agent}, links=applets | {"bin/vault": "bao"}),
     ]
+
+
+def shell_image(name: str) -> Image:
+    """Return the app image under a name of your own, such as "docker.io/library/busybox:1.36".
+
+    Raises:
+        NotStaticError: see there.
+    """
+    app = next(image for image in node_images(static_busybox(), bao()) if image.name == APP_IMAGE)
+    return replace(app, name=name)
 
 
 def archive(image: Image) -> Path:

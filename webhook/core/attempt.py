@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from webhook.core.bindings import AuthMount
 from webhook.core.claim import Claim, Rules
 from webhook.core.reasons import Reason
 from webhook.core.roles import Token
+from webhook.core.snapshot import AuthMount
 from webhook.core.verdict import Level, Problem
 
 Problems = list[Problem]

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from webhook.core import acl, bindings, login
-from webhook.core.bindings import BindingsError, Snapshot
+from webhook.core.bindings import BindingsError
 from webhook.core.claim import Claim, Disclosure, Lapse, Mode, PolicyCheck, Rules
 from webhook.core.selector import ParseYaml
+from webhook.core.snapshot import Snapshot
 from webhook.core.values import clean, unix_time
 from webhook.core.verdict import Level, Verdict
 

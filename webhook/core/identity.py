@@ -6,8 +6,8 @@ from enum import Enum
 
 from webhook.core import jwt_login
 from webhook.core.attempt import Attempt
-from webhook.core.bindings import Snapshot
 from webhook.core.roles import JwtRole, KubernetesRole, Role
+from webhook.core.snapshot import Snapshot
 
 
 class Fate(Enum):

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from webhook.core import jwt_login, kubernetes_login
 from webhook.core.attempt import Attempt
-from webhook.core.bindings import ROLE_TYPES, AuthMount, RoleState, Snapshot
 from webhook.core.claim import Claim, Disclosure, Lapse, Mode, Rules
 from webhook.core.reasons import Reason
 from webhook.core.roles import JwtRole, Role
 from webhook.core.sentences import finding
+from webhook.core.snapshot import ROLE_TYPES, AuthMount, RoleState, Snapshot
 from webhook.core.verdict import Level, Problem, Verdict, softened, verdict
 
 ALLOWED = Verdict(Level.ALLOW, Reason.ALLOWED)

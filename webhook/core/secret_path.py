@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from webhook.core.bindings import SecretMount
+from webhook.core.snapshot import SecretMount
 
 BUILT_IN = ("auth", "sys", "identity", "cubbyhole")  # mounts whose paths are never rewritten
 PREFIXED = ("data/", "metadata/", "subkeys/")  # what the agent leaves alone below a KV version 2 mount

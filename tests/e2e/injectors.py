@@ -1,0 +1,89 @@
+"""The webhooks of the session, side by side: one of each kind, started when a test first wants it.
+
+A namespace belongs to the kind its label names, as namespaces do where two revisions of a webhook run in one cluster.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.webhook import Webhook
+from tests.e2e.space import AGENT, READY_TIMEOUT_S, RESTRICTED, Space, pod
+
+LABEL = "e2e.example.com/injector"
+PORTS = 9000  # and upwards, two of each server
+
+
+class Kind(StrEnum):
+    """How a webhook is set up."""
+
+    CLASSIC = "classic"
+    NATIVE = "native"
+    UNCHECKED = "unchecked"  # no role check
+    UNCHECKED_NATIVE = "unchecked-native"
+    DISPOSABLE = "disposable"  # for the test that stops it
+
+
+MODEST = {"AGENT_INJECT_CPU_REQUEST": "5m", "AGENT_INJECT_MEM_REQUEST": "8Mi"}  # many pods on one small node
+SETTINGS: Mapping[Kind, Mapping[str, str]] = {
+    Kind.CLASSIC: {},
+    Kind.NATIVE: {"AGENT_INJECT_SIDECAR_MODE": "native"},
+    Kind.UNCHECKED: {"AGENT_INJECT_BINDING_CHECK": "off"},
+    Kind.UNCHECKED_NATIVE: {"AGENT_INJECT_BINDING_CHECK": "off", "AGENT_INJECT_SIDECAR_MODE": "native"},
+    Kind.DISPOSABLE: {},
+}
+MODES = (Kind.CLASSIC, Kind.NATIVE)
+NATIVE = (Kind.NATIVE, Kind.UNCHECKED_NATIVE)
+# Never created: where its agent is tells who was asked. No role is checked in ConfigMap mode.
+PROBE = pod("probe", {"agent-configmap": "none"}, app={"securityContext": RESTRICTED})
+
+
+@dataclass(slots=True)
+class Injectors:
+    """The webhooks, and namespaces they are responsible for."""
+
+    cluster: Cluster
+    bindings: Path
+    running: dict[Kind, Webhook] = field(default_factory=dict)
+
+    def webhook(self, kind: Kind) -> Webhook:
+        """Return the webhook of a kind, started and registered."""
+        if kind not in self.running:
+            settings = {"AGENT_INJECT_BINDINGS": str(self.bindings), **MODEST, **SETTINGS[kind]}
+            port = PORTS + 2 * list(Kind).index(kind)
+            started = Webhook.start(self.cluster, settings, name=f"webhook-{kind}", port=port)
+            self.running[kind] = started
+            started.register(namespaces={LABEL: kind})
+        return self.running[kind]
+
+    def space(self, name: str, kind: Kind, labels: Mapping[str, str] | None = None) -> Space:
+        """Make a namespace and return it when its pods are injected; its account `default` may log in as role e2e."""
+        metadata = {"name": name, "labels": labels or {}}
+        self.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
+        made = Space(self.cluster, name)
+        made.wait("the account", lambda: made.kubectl("get", "sa", "default", check=False).returncode == 0)
+        self.take(made, kind)
+        return made
+
+    def take(self, space: Space, kind: Kind) -> None:
+        """Give a namespace to the webhook of this kind, and wait until the API server has noticed."""
+        self.webhook(kind)
+        self.cluster.kubectl("label", "namespace", space.name, f"{LABEL}={kind}", "--overwrite")
+        ask = ("create", "--filename=-", "--dry-run=server", "--output=json")
+        member = "initContainers" if kind in NATIVE else "containers"
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while True:
+            answer = space.kubectl(*ask, stdin=json.dumps(PROBE), check=False)
+            agents = json.loads(answer.stdout)["spec"].get(member, []) if answer.returncode == 0 else []
+            if any(agent["name"] == AGENT for agent in agents):
+                return
+            assert time.monotonic() < deadline, f"no agent in {space.name}: {answer}"
+
+    def stop(self) -> None:
+        """Stop all."""
+        for webhook in self.running.values():
+            webhook.stop()
