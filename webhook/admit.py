@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from webhook.core import annotations, eligible, login, patch, plan, presets, review, role_check, token
+from webhook.core import annotations, eligible, patch, plan, presets, review, role_check, token
 from webhook.core.annotations import Found
 from webhook.core.bindings import Snapshot
 from webhook.core.claim import Claim
@@ -109,7 +109,7 @@ class Admission:
         planned = plan.build(request, pod, intent, self._workshop, agent_token, marked=found.status == "injected")
         outcome.warnings = [*outcome.warnings, *planned.warnings]
         if planned.has_agent:
-            claim = role_check.claim_of(pod, intent, agent_token, planned, request.namespace)
+            claim = role_check.claim_of(pod, intent, agent_token, planned, request.namespace, self._rules)
             self._check_role(claim, intent, bindings, now, outcome)
         outcome.patch = patch.encode(planned, pod.spec or Spec(), found.family)
         outcome.injection_type = planned.injection_type
@@ -124,7 +124,7 @@ class Admission:
     ) -> None:
         """Refuse a pod whose role would not accept it; what is doubtful becomes warnings."""
         outcome.role, outcome.mount = claim.role, claim.auth_path
-        passed = role_check.judge(login.check(claim, bindings, self._rules, now), intent)
+        passed = role_check.check(claim, intent, bindings, self._rules, now)
         outcome.findings = passed.findings
         outcome.warnings = [*passed.warnings, *outcome.warnings]
 

@@ -4,7 +4,6 @@ A namespace belongs to the kind its label names, as namespaces do where two revi
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.webhook import Webhook
-from tests.e2e.space import AGENT, READY_TIMEOUT_S, RESTRICTED, Space, pod
+from tests.e2e.space import AGENT, RESTRICTED, Space, pod
 
 LABEL = "e2e.example.com/injector"
 PORTS = 9000  # and upwards, two of each server
@@ -65,7 +64,7 @@ class Injectors:
         metadata = {"name": name, "labels": labels or {}}
         self.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
         made = Space(self.cluster, name)
-        made.wait("the account", lambda: made.kubectl("get", "sa", "default", check=False).returncode == 0)
+        made.eventually(lambda: made.kubectl("get", "sa", "default", check=False), lambda said: said.returncode == 0)
         self.take(made, kind)
         return made
 
@@ -75,13 +74,13 @@ class Injectors:
         self.cluster.kubectl("label", "namespace", space.name, f"{LABEL}={kind}", "--overwrite")
         ask = ("create", "--filename=-", "--dry-run=server", "--output=json")
         member = "initContainers" if kind in NATIVE else "containers"
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while True:
+
+        def agents() -> list[str]:
             answer = space.kubectl(*ask, stdin=json.dumps(PROBE), check=False)
-            agents = json.loads(answer.stdout)["spec"].get(member, []) if answer.returncode == 0 else []
-            if any(agent["name"] == AGENT for agent in agents):
-                return
-            assert time.monotonic() < deadline, f"no agent in {space.name}: {answer}"
+            found = json.loads(answer.stdout)["spec"].get(member, []) if answer.returncode == 0 else []
+            return [answer.stderr, *(container["name"] for container in found)]
+
+        space.eventually(agents, lambda names: AGENT in names)
 
     def stop(self) -> None:
         """Stop all."""

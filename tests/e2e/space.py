@@ -2,13 +2,16 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.images import APP_IMAGE
+from tests.cluster.node import raise_if_ended
 
+POLL_S = 0.2
 READY_TIMEOUT_S = 60  # generous: nobody waits that long when all is well
 FOREVER = "exec sleep 86400"
 PREFIX = "vault.hashicorp.com/"
@@ -23,6 +26,7 @@ RESTRICTED = {  # a container that Pod Security `restricted` accepts
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 
+T = TypeVar("T")
 Object = dict[str, Any]
 Answer = subprocess.CompletedProcess[str]
 
@@ -97,12 +101,11 @@ class Space:
 
     def logs(self, name: str, container: str = "app") -> str:
         """Return what a container printed so far."""
-        return self.kubectl("logs", name, f"--container={container}").stdout
+        return self.kubectl("logs", name, f"--container={container}", check=False).stdout
 
     def says(self, name: str, text: str, container: str = "app") -> str:
         """Wait until a container has printed the text; return all it printed."""
-        self.wait(f"{container} of {name} to print {text!r}", lambda: text in self.logs(name, container))
-        return self.logs(name, container)
+        return self.eventually(lambda: self.logs(name, container), lambda said: text in said)
 
     def run(self, name: str, *command: str, container: str = "app") -> str:
         """Return what a command prints inside a container."""
@@ -113,6 +116,11 @@ class Space:
         fields = f"--field-selector=involvedObject.name={name},reason={reason}"
         return [event["message"] for event in self.items("events", fields)]
 
-    def wait(self, what: str, probe: Callable[[], bool]) -> None:
-        """Wait until the probe says yes."""
-        self.cluster.wait_for(what, probe, timeout_s=READY_TIMEOUT_S)
+    def eventually(self, ask: Callable[[], T], holds: Callable[[T], object]) -> T:
+        """Ask until the answer is as it should be, and return it; in the end the last answer is shown."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not holds(answer := ask()):
+            raise_if_ended(self.cluster.run)
+            assert time.monotonic() < deadline, f"after {READY_TIMEOUT_S} s still {answer!r}"
+            time.sleep(POLL_S)
+        return answer

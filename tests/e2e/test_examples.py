@@ -46,7 +46,7 @@ def test_a_deployment_prints_its_secret(example_spaces: Mapping[str, Space], kin
 
 def test_a_stateful_set_has_its_secret_where_and_as_it_asks(example_spaces: Mapping[str, Space], kind: Kind) -> None:
     billing = example_spaces["billing"]
-    billing.wait("the pod", lambda: bool(billing.items("pods", "--selector=app=billing")))
+    billing.eventually(lambda: billing.items("pods", "--selector=app=billing"), bool)
     billing.ready("billing-0")
     # The default template writes what version 2 of the key-value engine answers, metadata and all.
     assert "data: map[key:calm-heron]" in billing.says("billing-0", "\n", "ledger")

@@ -78,10 +78,9 @@ def test_the_event_of_a_replica_set_holds_the_whole_message(
     space = example_spaces[pod["metadata"]["namespace"]]
     space.create(_deployment(pod))
     try:
-        (replica_set,) = _eventually_one(space, "replicasets", f"--selector=app={example}")
-        name = replica_set["metadata"]["name"]
-        space.wait("the event", lambda: bool(space.events(name, "FailedCreate")))
-        assert set(space.events(name, "FailedCreate")) == {f"Error creating: {DENIED}{REFUSALS[example].message}"}
+        (replica_set,) = space.eventually(lambda: space.items("replicasets", f"--selector=app={example}"), bool)
+        said = space.eventually(lambda: space.events(replica_set["metadata"]["name"], "FailedCreate"), bool)
+        assert set(said) == {f"Error creating: {DENIED}{REFUSALS[example].message}"}
     finally:
         space.kubectl("delete", "deployment", example)
 
@@ -114,8 +113,3 @@ def _deployment(pod: Mapping[str, Any]) -> dict[str, Any]:
     template = {"metadata": {"annotations": pod["metadata"]["annotations"], "labels": labels}, "spec": pod["spec"]}
     spec = {"selector": {"matchLabels": labels}, "template": template}
     return json.loads(json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}))
-
-
-def _eventually_one(space: Space, kind: str, *arguments: str) -> list[Any]:
-    space.wait(f"one of {kind}", lambda: len(space.items(kind, *arguments)) == 1)
-    return space.items(kind, *arguments)

@@ -36,7 +36,6 @@ def test_the_pod_hangs_and_the_agent_says_why(
 ) -> None:
     space = example_spaces[examples.read(examples.path_of(example))["metadata"]["namespace"]]
     agent = INIT_AGENT if kind is Kind.UNCHECKED else AGENT
-    space.wait("the agent", lambda: "running" in _state(space, example, agent))
     space.says(example, ERRORS[example], agent)
     assert space.kubectl("get", "pod", example, "--no-headers").stdout.split()[2] == "Init:0/1"
     assert _state(space, example, "app")["waiting"]["reason"] == "PodInitializing"
@@ -51,7 +50,7 @@ def test_in_native_mode_an_event_names_the_file_and_the_error(
     if kind is Kind.UNCHECKED:  # a plain init container has no probe, so its log alone tells
         assert space.events(example, "Unhealthy") == []
         return
-    space.wait("the event", lambda: expected in [event.strip() for event in space.events(example, "Unhealthy")])
+    space.eventually(lambda: space.events(example, "Unhealthy"), lambda said: expected in map(str.strip, said))
 
 
 def _state(space: Space, pod: str, container: str) -> Mapping[str, Mapping[str, str]]:

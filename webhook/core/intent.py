@@ -15,6 +15,7 @@ from webhook.core.family import VAULT, Family
 class SecretRequest(Struct, frozen=True, kw_only=True):
     """One file the agent renders."""
 
+    key: str  # of the annotation that declares it with a path, without prefix
     name: str  # the annotation key's suffix, lower-cased unless its case is preserved
     path: str  # Vault path as written, "" when only a template is given
     template: str  # inline template, "" for none

@@ -3,12 +3,12 @@
 `login.py` and `acl.py` know nothing of pods and annotations; here an Intent becomes a Claim, and a Verdict a refusal or warnings.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from webhook.core import login
+from webhook.core import acl, login
 from webhook.core.bindings import Snapshot
 from webhook.core.claim import Claim, Rules
 from webhook.core.container_patch import config_of
@@ -20,7 +20,7 @@ from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused, warning
 from webhook.core.roles import KubernetesRole
 from webhook.core.token import Token
-from webhook.core.verdict import Finding, Level, Verdict
+from webhook.core.verdict import Finding, Level
 
 _TOKEN_PATH_MEMBER = {"kubernetes": "token_path", "jwt": "path"}
 _KEY_OF = {  # the annotation a finding is about, where it is not the role
@@ -60,7 +60,7 @@ def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> 
     return next((audience for audience in audiences if audience and audience not in api_server), "")
 
 
-def claim_of(pod: Pod, intent: Intent, token: Token, plan: Plan, namespace: str) -> Claim:
+def claim_of(pod: Pod, intent: Intent, token: Token, plan: Plan, namespace: str, rules: Rules) -> Claim:
     """Return the login the agent of this pod will try.
 
     Args:
@@ -69,6 +69,7 @@ def claim_of(pod: Pod, intent: Intent, token: Token, plan: Plan, namespace: str)
         token: what the agent logs in with.
         plan: what is added; where the author patches the agents, their configuration is read from there.
         namespace: of the admission request; the pod's own may be empty.
+        rules: the settings of the check.
     """
     spec = pod.spec or Spec()
     wanted = _Wanted.of_intent(intent)
@@ -84,7 +85,7 @@ def claim_of(pod: Pod, intent: Intent, token: Token, plan: Plan, namespace: str)
         role=wanted.role,
         service_account=service_account(spec),
         namespace=namespace,
-        audience=_audience(wanted, token) if plan.token_is_ours else None,
+        audience=_audience(wanted, token, rules) if plan.token_is_ours else None,
         expiration_s=token.expiration_s,
         pod_name=(pod.metadata.name if pod.metadata else None) or "",
         config_inspected=inspected,
@@ -128,44 +129,75 @@ def _role(intent: Intent) -> str:
     return intent.role or intent.auth_config.get("role", "")
 
 
-def _audience(wanted: _Wanted, token: Token) -> tuple[str, ...] | None:
+def _audience(wanted: _Wanted, token: Token, rules: Rules) -> tuple[str, ...] | None:
     """Return the audiences of the token the agent reads, None where they are unknown."""
     files = ("", token.file, f"{API_TOKEN_PATH}/{token.file_name}")
-    return (token.audience,) if token.audience and wanted.token_file in files else None
+    if wanted.token_file not in files:
+        return None
+    return (token.audience,) if token.audience else rules.default_token_audiences
 
 
-def judge(verdict: Verdict, intent: Intent) -> Checked:
-    """Let a pod pass with warnings, or refuse it.
+class _Remark(Struct, frozen=True):
+    """A finding, with the annotation it is about."""
+
+    key: str
+    value: str
+    finding: Finding
+
+
+def check(claim: Claim, intent: Intent, snapshot: Snapshot | None, rules: Rules, now: float) -> Checked:
+    """Let a pod pass, with warnings where something is doubtful; or refuse it.
+
+    Args:
+        claim: the login its agent will try.
+        intent: what its author asks for; the secrets among it are checked against the role's policies.
+        snapshot: the roles, None when there are none (yet).
+        rules: the settings of the check.
+        now: seconds since 1970.
 
     Raises:
-        Refused: the verdict is a deny.
+        Refused: the role would not accept the login or, where policies are enforced, not let it read a secret.
     """
-    if verdict.decision is Level.DENY:
-        raise _refusal(verdict, intent)
-    if not verdict.findings:
+    verdict = login.check(claim, snapshot, rules, now)
+    remarks = [_Remark(*_subject(finding.reason, intent), finding) for finding in verdict.findings]
+    if verdict.decision is not Level.DENY:
+        remarks += _of_secrets(claim, intent, snapshot, rules, now)
+    if not remarks:
         return _PASSED
-    return Checked(tuple(_warnings(verdict.for_author, intent)), tuple(str(f.reason) for f in verdict.findings))
+    if denies := [remark for remark in remarks if remark.finding.level is Level.DENY]:
+        raise _refusal(denies, intent)
+    return Checked(tuple(_warnings(remarks, intent)), tuple(str(remark.finding.reason) for remark in remarks))
 
 
 _PASSED = Checked()
 
 
-def _refusal(verdict: Verdict, intent: Intent) -> Refused:
+def _of_secrets(claim: Claim, intent: Intent, snapshot: Snapshot | None, rules: Rules, now: float) -> Iterator[_Remark]:
+    """Yield what the role's policies say of the paths the agent reads itself; what a template reads is its author's."""
+    secrets = {s.key: s.path for s in intent.secrets if s.path and not (s.template or s.template_file)}
+    if not secrets or acl.check_secrets(secrets.values(), claim, snapshot, rules, now).decision is Level.ALLOW:
+        return
+    for key, path in secrets.items():  # once more, one by one, to name the annotation
+        for finding in acl.check_secrets((path,), claim, snapshot, rules, now).findings:
+            yield _Remark(key, path, finding)
+
+
+def _refusal(denies: Sequence[_Remark], intent: Intent) -> Refused:
     """Word the first deny the author can mend, else the first."""
-    denies = [finding for finding in verdict.findings if finding.level is Level.DENY]
-    finding = next((finding for finding in denies if not finding.for_operator), denies[0])
-    key, value = _subject(finding.reason, intent)
+    remark = next((remark for remark in denies if not remark.finding.for_operator), denies[0])
+    finding = remark.finding
     remedy = f"Fix: {finding.hint}" if finding.hint else ""
-    return refused(finding.reason, intent.annotation(key), finding.message, remedy, value=value)
+    return refused(finding.reason, intent.annotation(remark.key), finding.message, remedy, value=remark.value)
 
 
-def _warnings(findings: Iterable[Finding], intent: Intent) -> Iterable[str]:
-    for finding in findings:
-        yield warning(intent.annotation(_subject(finding.reason, intent)[0]), f"{finding.message} ({finding.reason})")
+def _warnings(remarks: Iterable[_Remark], intent: Intent) -> Iterator[str]:
+    for remark in remarks:
+        if not remark.finding.for_operator:
+            yield warning(intent.annotation(remark.key), f"{remark.finding.message} ({remark.finding.reason})")
 
 
 def _subject(reason: Reason, intent: Intent) -> tuple[str, str]:
-    """Return the annotation a finding is about, and its value."""
+    """Return the annotation a finding of the login is about, and its value."""
     key = _KEY_OF.get(reason, "role" if intent.role or not intent.auth_config.get("role") else "auth-config-role")
     value = {
         "auth-path": intent.auth_path,

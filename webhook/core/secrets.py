@@ -11,6 +11,7 @@ from webhook.core import texts
 from webhook.core.intent import SecretRequest
 
 _DECLARING = ("path", "template", "template_file")
+DECLARATION = "agent-inject-secret-"
 FILE_FIELD = "template_file"
 INLINE_FIELD = "template"
 _AMBIGUOUS = "file-"  # agent-inject-template-file-x: the template file of x, or the inline template of file-x
@@ -68,7 +69,7 @@ def requests(found: Mapping[str, Fields], *, volume_path: str, preserve_case: bo
         request = _request(name, fields, volume_path, preserve_case)
         if request.destination in taken:
             raise SecretError(
-                "agent-inject-secret-",
+                DECLARATION,
                 name,
                 f"its file {request.destination} is also that of secret {taken[request.destination]!r};"
                 " give one of them another name or agent-inject-file",
@@ -85,6 +86,7 @@ def _request(raw_name: str, fields: Fields, volume_path: str, preserve_case: boo
     if template.isspace():
         template = ""
     return SecretRequest(
+        key=DECLARATION + raw_name,
         name=name,
         path=get("path", ""),
         template=template,
@@ -100,7 +102,7 @@ def _request(raw_name: str, fields: Fields, volume_path: str, preserve_case: boo
 
 
 def _destination(raw_name: str, mount_path: str, file: str | None, name: str) -> str:
-    stem, relative = ("agent-inject-secret-", name) if file is None else ("agent-inject-file-", file)
+    stem, relative = (DECLARATION, name) if file is None else ("agent-inject-file-", file)
     if file is None and "/" not in name and name not in (".", ".."):
         return f"{mount_path}/{name}"
     destination = texts.clean_path(f"{mount_path}/{relative}")

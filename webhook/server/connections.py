@@ -5,7 +5,6 @@ phase; `sweep` looks at all of them a few times a second, so that a request whic
 """
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -215,8 +214,8 @@ class Connections:
         for listener in self._listeners:
             self._loop.remove_reader(listener.fileno())
             listener.close()
-        for task in self._shaking:
-            task.cancel()
+        for task in list(self._shaking):
+            self._give_up(task)
         for connection in list(self._each()):
             if connection.phase is Phase.IDLE:
                 connection.transport.close()
@@ -258,17 +257,19 @@ class Connections:
     async def _shake(self, peer: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(self._new_connection, peer, **self._security)
-        except (
-            OSError,
-            asyncio.CancelledError,
-        ):  # refused our certificate, spoke no TLS, took too long, or we made room
+        except OSError:  # refused our certificate, spoke no TLS, or took too long
             self.cut("handshake")
-            with contextlib.suppress(OSError):
-                peer.close()
+            peer.close()
         finally:
             task: asyncio.Task[Any] | None = asyncio.current_task()
             if task is not None:
                 self._shaking.pop(task, None)
+
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        """End a handshake, begun or not; the socket is closed here since a task that has not begun never will."""
+        peer = self._shaking.pop(task)
+        task.cancel()
+        peer.close()
 
     def _new_connection(self) -> Connection:
         return Connection(self, self._config, self.state, self._loop)
@@ -281,8 +282,8 @@ class Connections:
         """
         for task in self._shaking:
             if not task.done():
-                task.cancel()
-                del self._shaking[task]
+                self._give_up(task)
+                self.cut("crowd")
                 return True
         strangers = [connection for connection in self._each() if not connection.answered]
         if not strangers:
