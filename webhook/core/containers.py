@@ -164,7 +164,7 @@ def revocation(intent: Intent) -> str:
 
 def _environment(intent: Intent) -> list[Mapping[str, Any]]:
     """Return the variables; those that others may refer to by $(NAME) come first."""
-    variables = list(_WHERE)
+    variables: list[Mapping[str, Any]] = list(_WHERE)
     if intent.go_max_procs:
         variables.append({"name": "GOMAXPROCS", "value": intent.go_max_procs})
     variables += _variables(

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -58,6 +58,35 @@ class Limits:
     connections: int
 
 
+class AnswerInOne:
+    """The transport as one answer sees it: its head waits for its body, so that the peer is sent one record and woken once.
+
+    uvicorn writes head and body apart, which costs a system call and a wake-up of the API server for each.
+    """
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        """Start before the head."""
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Keep the head; send it with what comes next."""
+        if self._head is None:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def close(self) -> None:
+        """Send what is kept, and close."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+        self._transport.close()
+
+
 class Connection(HttpToolsProtocol):
     """uvicorn's HTTP connection, with phases in place of its timer."""
 
@@ -96,6 +125,8 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINE_MAX:
             raise ValueError("requests before the answers to earlier ones")
         super().on_headers_complete()
+        # The answer is made later, in a task of its own; of its transport it uses `write` and `close`.
+        self.cycle.transport = cast("asyncio.Transport", AnswerInOne(self.transport))
         self.phase = Phase.BODY
         if self._owner.draining or self.since - self.born > self._owner.limits.age:
             self.cycle.keep_alive = False
