@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -157,3 +158,71 @@ def test_generated_pages_are_fresh(page, command):
 def test_every_command_explains_itself():
     for name in cli.commands:
         assert run(name, "--help").exit_code == 0
+
+
+class TestCheck:
+    FILES = [
+        argument
+        for name in ("deployment", "refused-namespace")
+        for argument in ("-f", str(ROOT / "examples" / f"{name}.yaml"))
+    ]
+
+    def test_it_exits_1_when_a_pod_would_be_refused(self):
+        assert run("check", *self.FILES[:2], *ROLES).exit_code == 0
+        assert run("check", *self.FILES, *ROLES).exit_code == 1
+
+    def test_json(self):
+        lines = json.loads(run("check", *self.FILES, *ROLES, "-o", "json").stdout)
+        assert [(line["decision"], line["reason"]) for line in lines] == [
+            ("allow", ""),
+            ("refused", "NamespaceNotBound"),
+        ]
+
+    def test_junit(self):
+        suite = ElementTree.fromstring(run("check", *self.FILES, *ROLES, "-o", "junit").stdout)
+        assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+        assert suite.find("testcase/failure").get("type") == "NamespaceNotBound"
+
+    def test_the_table_shows_the_whole_message(self):
+        shown = run("check", *self.FILES, *ROLES).stdout
+        assert 'namespace "billing" is not bound to Vault role "shop"' in shown
+
+    def test_unusable_input_exits_2(self):
+        assert run("check", "-f", "-", stdin="a: [").exit_code == 2
+
+
+class TestBindings:
+    @pytest.mark.parametrize("name", ["bindings", "policies"])
+    def test_every_case_is_explained_as_it_should_be(self, name):
+        cases = json.loads((ROOT / "tests" / "cases" / f"{name}.json").read_text())["cases"]
+        expected = [case.pop("expected") for case in cases]
+        result = run("bindings", "explain", "--case", "-", stdin="".join(json.dumps(case) + "\n" for case in cases))
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [{key: answer[key] for key in ("decision", "reason")} for answer in answers] == expected
+
+    def test_what_is_no_case_exits_2_and_names_the_line(self):
+        result = run("bindings", "explain", "--case", "-", stdin="\n{}\n")
+        assert result.exit_code == 2
+        assert "line 2" in result.stderr
+
+    def test_a_good_document_is_summed_up(self):
+        assert "2 roles" in run("bindings", "validate", str(ROOT / "examples" / "bindings.yaml")).stdout
+
+    @pytest.mark.parametrize(
+        ("text", "line"),
+        [
+            ("apiVersion: x\nkind: BindingSnapshot\n", 1),
+            ("apiVersion: vault-bindings/v1\nkind: BindingSnapshot\nauth:\n  - type: kubernetes\n", 4),
+            (
+                "apiVersion: vault-bindings/v1\nkind: BindingSnapshot\nauth:\n  - path: k\n    type: kubernetes\n"
+                "    roles:\n      a.b:\n        token_ttl: soon\n",
+                8,
+            ),
+        ],
+    )
+    def test_a_bad_document_exits_2_and_names_the_line(self, tmp_path, text, line):
+        file = tmp_path / "b.yaml"
+        file.write_text(text)
+        result = run("bindings", "validate", str(file))
+        assert result.exit_code == 2
+        assert f"{file} line {line}: " in result.stderr

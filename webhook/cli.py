@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 
 from webhook import __version__, settings, yaml_text
 from webhook.admit import MALFORMED, Admission
-from webhook.commands import env_file, inject, manifests, pages
+from webhook.commands import check, env_file, explain, inject, manifests, pages
 from webhook.core import bindings
 from webhook.core.bindings import BindingsError, Snapshot
 from webhook.settings import Settings, SettingsError
@@ -161,6 +161,43 @@ def inject_command(
     click.echo(injected.render(output), nl=False)
 
 
+@cli.command("check")
+@click.option(
+    "-f", "--file", "files", multiple=True, required=True, metavar="FILE", help="Manifest; - for standard input."
+)
+@click.option("-o", "--output", type=click.Choice(check.OUTPUTS), default="table", show_default=True)
+@click.option(
+    "-n", "--kube-namespace", default="default", show_default=True, help="Namespace of objects that name none."
+)
+@click.option(
+    "--template-path", default="", metavar="PATH", help="Where kinds we do not know keep a pod: spec.template."
+)
+@_env_file_option
+@_with_settings
+def check_command(
+    files: tuple[str, ...], output: str, kube_namespace: str, template_path: str, env_file: str | None, **flags: Any
+) -> None:
+    """Tell whether the pods of manifests would be admitted, for a pipeline; --bindings names the roles.
+
+    Service account and namespace are the manifest's. Exits 1 when a pod would be refused.
+    """
+    chosen = _settings(flags, env_file)
+    admission, snapshot, now = Admission(chosen), _bindings(chosen), time.time()
+    try:
+        found = list(
+            check.lines(
+                [(file, manifests.read(file, sys.stdin)) for file in files],
+                lambda body: admission.answer(body, snapshot, now).body,
+                namespace=kube_namespace,
+                template_path=template_path,
+            )
+        )
+    except manifests.ManifestError as error:
+        _fail(str(error))
+    click.echo(check.render(found, output), nl=False)
+    sys.exit(EXIT_REFUSED if any(line.decision == "refused" for line in found) else 0)
+
+
 @cli.command()
 @click.option("--keep", is_flag=True, help="Leave the server running until Ctrl-C.")
 @click.option(
@@ -206,6 +243,47 @@ def presets_command() -> None:
 def settings_command() -> None:
     """Print docs/settings.md: every setting, its flag, variable and default."""
     click.echo(pages.settings(), nl=False)
+
+
+@cli.group("bindings")
+def bindings_group() -> None:
+    """Look into the document of Vault roles that pods are checked against."""
+
+
+@bindings_group.command("explain")
+@click.option(
+    "--case",
+    "cases",
+    type=click.File("r", encoding="utf-8"),
+    required=True,
+    metavar="FILE",
+    help="- for standard input.",
+)
+def bindings_explain(cases: TextIO) -> None:
+    """Judge cases, one JSON object a line: {"bindings", "request", "identity", "settings", "now"}.
+
+    Answers each with one line: {"decision", "reason", "message", "findings"}.
+    """
+    try:
+        for line in explain.explain(cases):
+            click.echo(line)
+    except explain.ExplainError as error:
+        _fail(str(error))
+
+
+@bindings_group.command("validate")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def bindings_validate(files: tuple[str, ...]) -> None:
+    """Check bindings documents; exits 2 on the first that cannot be used, naming the place and its line."""
+    for file in files:
+        try:
+            document = Path(file).read_bytes()
+            click.echo(explain.validate(file, document))
+        except OSError as error:
+            _fail(f"{file}: cannot be read: {error.strerror or error}")
+        except BindingsError as error:
+            line = explain.line_of(document, error)
+            _fail(f"{file}{f' line {line}' if line else ''}: {error}")
 
 
 if __name__ == "__main__":

@@ -81,3 +81,37 @@ def _where(error: MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}: " if mark is not None else ""
     return clean(f"{place}{error.problem or error.context or 'no YAML'}", 120)
+
+
+def line_of(text: bytes, place: str) -> int | None:
+    """Return the line, from 1, of a place such as `auth[0].roles.web.audience`; None where it cannot be told.
+
+    Of a place that is not there, the line of the last step that is.
+    """
+    try:
+        node = YAML(typ="safe", pure=True).compose(text.decode())
+    except Exception:  # noqa: BLE001 the text is broken elsewhere, and that is told already
+        return None
+    line, rest = None, place
+    while node is not None and rest:
+        step = _step(node, rest)
+        if step is None:
+            break
+        line, node, rest = step
+    return line
+
+
+def _step(node: Node, place: str) -> tuple[int, Node, str] | None:
+    """Return line and node of the first step of a place, and the steps behind it; a key may hold dots."""
+    if isinstance(node, SequenceNode):
+        index, bracket, rest = place.removeprefix("[").partition("]")
+        if not bracket or not index.isdecimal() or int(index) >= len(node.value):
+            return None
+        item = node.value[int(index)]
+        return item.start_mark.line + 1, item, rest.removeprefix(".")
+    if isinstance(node, MappingNode):
+        for key, value in sorted(node.value, key=lambda pair: -len(str(pair[0].value))):
+            rest = place.removeprefix(str(key.value))
+            if rest != place and (not rest or rest[0] in ".["):
+                return key.start_mark.line + 1, value, rest.removeprefix(".")
+    return None

@@ -1,0 +1,52 @@
+"""`vault-webhook bindings explain` and `bindings validate`: the role check and its document, outside of a cluster."""
+
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import msgspec
+
+from webhook import yaml_text
+from webhook.core import bindings, cases
+from webhook.core.bindings import BindingsError
+from webhook.core.cases import CaseError
+
+
+class ExplainError(ValueError):
+    """A line is no case; the text says which and why."""
+
+
+def explain(lines: TextIO) -> Iterator[bytes]:
+    """Yield the verdict on each case, one JSON object a line in, one out; empty lines are passed over.
+
+    Raises:
+        ExplainError: a line is no JSON object, or no case.
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            case = msgspec.json.decode(line, type=dict[str, Any])
+            yield msgspec.json.encode(cases.explain(case, yaml_text.documents))
+        except (msgspec.DecodeError, CaseError, RecursionError, UnicodeError) as error:
+            raise ExplainError(f"line {number}: {error}") from error
+
+
+def validate(source: str, document: bytes) -> str:
+    """Return a line that sums a bindings document up.
+
+    Raises:
+        BindingsError: it cannot be used; the text names the place, and the line where the document is YAML.
+    """
+    snapshot = bindings.load(document, yaml_text.documents)
+    policies = "unknown" if snapshot.policies is None else str(len(snapshot.policies))
+    mounts = snapshot.secret_mounts
+    secrets = "unknown" if mounts is None else str(sum(map(len, mounts.values())))
+    return (
+        f"{source}: {snapshot.mount_count} auth mounts, {snapshot.role_count} roles, policies: {policies},"
+        f" secrets mounts: {secrets}"
+    )
+
+
+def line_of(document: bytes, error: BindingsError) -> int | None:
+    """Return the line of a YAML or JSON text on which the place of an error begins, None where it cannot be told."""
+    return yaml_text.line_of(document, error.place)
