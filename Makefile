@@ -23,8 +23,8 @@ test: $(VENV)/.test ## Run every test, those on the real cluster too (root); ARG
 	@$(BIN)/python -m tests.cluster build
 	$(BIN)/python -m pytest $(ARGS)
 
-test-fast: $(VENV)/.test ## Run the tests that need no cluster.
-	$(BIN)/python -m pytest -m "not cluster" $(ARGS)
+test-fast: $(VENV)/.test ## Run the tests that need no cluster and little time.
+	$(BIN)/python -m pytest -m "not cluster and not slow" $(ARGS)
 
 fuzz: $(VENV)/.fuzz ## Feed the admission code with what atheris makes up; SECONDS=60 for each entry point.
 	@for entry in tests/fuzz/fuzz_*.py; do echo "$$entry for $(SECONDS) s"; $(BIN)/python $$entry -max_total_time=$(SECONDS) -max_len=20000 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 || exit 1; done
@@ -34,6 +34,9 @@ lint: $(VENV)/.test ## Check style, types, import contracts and generated pages.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.runtime ## Measure the admission path beside a constant answer (wrk; an idle machine).
+	@$(BIN)/python benchmarks/compare.py
 
 docs: $(VENV)/.runtime ## Make the generated pages anew.
 	$(BIN)/vault-webhook annotations --markdown > docs/annotations.md

@@ -1,17 +1,21 @@
 """The command line as people and scripts use it."""
 
+import base64
 import json
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
+import jsonpatch
 import pytest
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
+from tests.cases.compare import differences, normalize
 from tests.core.asking import pod_with, review
 from webhook.cli import cli
 
 ROOT = Path(__file__).parents[1]
+INJECTION = json.loads((ROOT / "tests" / "cases" / "injection.json").read_text())["cases"]
 ENV = {"AGENT_INJECT_VAULT_ADDR": "https://vault:8200"}
 ROLES = ["--bindings", str(ROOT / "examples" / "bindings.yaml")]
 
@@ -160,31 +164,30 @@ def test_every_command_explains_itself():
         assert run(name, "--help").exit_code == 0
 
 
-class TestCheck:
-    FILES = [
-        argument
-        for name in ("deployment", "refused-namespace")
-        for argument in ("-f", str(ROOT / "examples" / f"{name}.yaml"))
-    ]
+CHECKED = [
+    part for name in ("deployment", "refused-namespace") for part in ("-f", str(ROOT / "examples" / f"{name}.yaml"))
+]
 
+
+class TestCheck:
     def test_it_exits_1_when_a_pod_would_be_refused(self):
-        assert run("check", *self.FILES[:2], *ROLES).exit_code == 0
-        assert run("check", *self.FILES, *ROLES).exit_code == 1
+        assert run("check", *CHECKED[:2], *ROLES).exit_code == 0
+        assert run("check", *CHECKED, *ROLES).exit_code == 1
 
     def test_json(self):
-        lines = json.loads(run("check", *self.FILES, *ROLES, "-o", "json").stdout)
+        lines = json.loads(run("check", *CHECKED, *ROLES, "-o", "json").stdout)
         assert [(line["decision"], line["reason"]) for line in lines] == [
             ("allow", ""),
             ("refused", "NamespaceNotBound"),
         ]
 
     def test_junit(self):
-        suite = ElementTree.fromstring(run("check", *self.FILES, *ROLES, "-o", "junit").stdout)
+        suite = ET.fromstring(run("check", *CHECKED, *ROLES, "-o", "junit").stdout)
         assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
         assert suite.find("testcase/failure").get("type") == "NamespaceNotBound"
 
     def test_the_table_shows_the_whole_message(self):
-        shown = run("check", *self.FILES, *ROLES).stdout
+        shown = run("check", *CHECKED, *ROLES).stdout
         assert 'namespace "billing" is not bound to Vault role "shop"' in shown
 
     def test_unusable_input_exits_2(self):
@@ -214,8 +217,10 @@ class TestBindings:
             ("apiVersion: x\nkind: BindingSnapshot\n", 1),
             ("apiVersion: vault-bindings/v1\nkind: BindingSnapshot\nauth:\n  - type: kubernetes\n", 4),
             (
-                "apiVersion: vault-bindings/v1\nkind: BindingSnapshot\nauth:\n  - path: k\n    type: kubernetes\n"
-                "    roles:\n      a.b:\n        token_ttl: soon\n",
+                (
+                    "apiVersion: vault-bindings/v1\nkind: BindingSnapshot\nauth:\n  - path: k\n    type: kubernetes\n    roles:\n"
+                    "      a.b:\n        token_ttl: soon\n"
+                ),
                 8,
             ),
         ],
@@ -226,3 +231,13 @@ class TestBindings:
         result = run("bindings", "validate", str(file))
         assert result.exit_code == 2
         assert f"{file} line {line}: " in result.stderr
+
+
+@pytest.mark.parametrize("case", INJECTION, ids=lambda case: case["id"])
+def test_review_answers_the_recorded_cases(case):
+    result = run("review", stdin=json.dumps(review(case["pod"], namespace=case["namespace"])), env=case["settings"])
+    response = json.loads(result.stdout)["response"]
+    assert (result.exit_code, response["allowed"]) == (0, case["expected"]["allowed"])
+    if "pod" in case["expected"]:
+        after = jsonpatch.apply_patch(case["pod"], json.loads(base64.b64decode(response["patch"])))
+        assert differences(case["expected"]["pod"], normalize(case["pod"], after)) == []

@@ -54,6 +54,8 @@ KNOWN = {
 }
 FREE = {"auto_auth.method.config", "telemetry"}  # what authors put there is theirs
 
+pytestmark = pytest.mark.slow
+
 
 def configurations():
     found = {}
