@@ -2,11 +2,13 @@
 PYTHON ?= python3
 ARGS ?=
 SECONDS ?= 60
+N ?= 20000
+SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-cluster test test-fast fuzz bench lint docs clean
+.PHONY: help install demo demo-cluster test test-fast truth fuzz bench lint docs clean
 
 help: ## List what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -28,6 +30,9 @@ test-fast: $(VENV)/.test ## Run the tests that need no cluster and little time.
 
 fuzz: $(VENV)/.fuzz ## Feed the admission code with what atheris makes up; SECONDS=60 for each entry point.
 	@for entry in tests/fuzz/fuzz_*.py; do echo "$$entry for $(SECONDS) s"; $(BIN)/python $$entry -max_total_time=$(SECONDS) -max_len=20000 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 || exit 1; done
+
+truth: $(VENV)/.test ## Ask a live OpenBao N=20000 random questions of each kind and compare; SEED=... repeats a run (root).
+	TRUTH_N=$(N) TRUTH_SEED=$(SEED) $(BIN)/python -m pytest -q tests/truth $(ARGS)
 
 lint: $(VENV)/.test ## Check style, types, import contracts and generated pages.
 	$(BIN)/ruff check .
