@@ -21,6 +21,8 @@ OURS = {
     "AuthMountNotCovered",
     "AuthTypeNotChecked",
 }
+UNWRITABLE = {"b037", "b038"}  # OpenBao takes no selector with matchExpressions; such a role exists only in documents
+ISSUER = "https://kubernetes.default.svc.cluster.local"
 SETTINGS = {"wildcard", "requireAudience", "mode"}
 
 
@@ -66,12 +68,17 @@ def set_up(server: OpenBao, case) -> bool:
                 "token_reviewer_jwt": token,
             }
             given = {name: config[name] for name in ("issuer", "disable_iss_validation") if name in config}
+            if given.get("issuer"):  # the cluster's tokens have the cluster's issuer
+                is_ours = given["issuer"] == case["identity"].get("issuer")
+                given["issuer"] = ISSUER if is_ours else "https://another.example"
             server.write(f"auth/{path}/config", {**own, **given})
         elif mount["type"] == "jwt":
             keys = {"jwks_url": f"{API_URL}/openid/v1/jwks", "jwks_ca_pem": server.cluster.ca_file.read_text()}
             server.write(f"auth/{path}/config", keys)
         for name, role in roles_of(mount):
-            given = {"role_type": "jwt", **role} if mount["type"] == "jwt" else role
+            given = {"role_type": "jwt", **role} if mount["type"] == "jwt" else dict(role)
+            if given.get("policies"):
+                given.pop("token_policies", None)  # the server reads the old name only where the new one is not written
             if server.ask("POST", f"auth/{path}/role/{name}", given).status >= 400:
                 return False
     return True
@@ -95,7 +102,7 @@ def token_of(server: OpenBao, identity) -> str:
 @pytest.mark.parametrize("case", ASKED, ids=lambda case: case["id"])
 def test_the_server_answers_as_the_case_says(openbao, case):
     if not set_up(openbao, case):
-        assert case["expected"]["decision"] == "deny"  # such a role exists only in documents written by hand
+        assert case["id"] in UNWRITABLE
         return
     request = case["request"]
     before, auth, mount = request.get("authPath", "auth/kubernetes").rpartition("auth/")
