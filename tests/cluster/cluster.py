@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Self
 
 from tests.cluster.binaries import node_binaries
-from tests.cluster.configs import kubeconfig_file
+from tests.cluster.configs import kubeconfig_file, static_pods
 from tests.cluster.images import node_archives
 from tests.cluster.network import NODE_ADDRESS, Namespace
 from tests.cluster.node import Node, new_node, raise_if_ended
@@ -125,6 +125,11 @@ class Cluster:
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig, of use inside the network only."""
         return kubeconfig_file(self.run.folder, "admin")
+
+    @property
+    def static_pods(self) -> Path:
+        """A folder: the kubelet runs the pods whose manifests are put there, whatever the API server says."""
+        return static_pods(self.run.folder)
 
     @property
     def audit_log(self) -> Path:

@@ -66,6 +66,7 @@ def kubelet(folder: Path, pki: Pki, cgroup: str) -> Document:
         "tlsPrivateKeyFile": str(pki.key("kubelet-server")),
         "containerRuntimeEndpoint": f"unix://{containerd_socket(folder)}",
         "podLogsDir": str(folder / "pod-logs"),
+        "staticPodPath": str(static_pods(folder)),
         "volumePluginDir": str(folder / "volume-plugins"),
         "resolvConf": "",  # there is no DNS in the namespace
         # Cgroups by path instead of systemd, and none per pod: works under version 1 and 2 and inside containers.
@@ -147,6 +148,11 @@ state = "{home / "state"}"
 def containerd_socket(folder: Path) -> Path:
     """Return containerd's socket; the kernel takes no path longer than 107 bytes."""
     return folder / "containerd.sock"
+
+
+def static_pods(folder: Path) -> Path:
+    """Return the folder whose manifests the kubelet runs by itself."""
+    return folder / "static-pods"
 
 
 def kubeconfig_file(folder: Path, client: str) -> Path:

@@ -69,6 +69,7 @@ class Node:
     def _write_configs(self) -> None:
         folder = self._folder
         (folder / "cni").mkdir()
+        configs.static_pods(folder).mkdir()
         (folder / "containerd.toml").write_text(configs.containerd(folder))
         documents = {
             "audit-policy.json": configs.audit_policy(),

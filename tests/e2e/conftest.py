@@ -21,10 +21,13 @@ def vault(openbao: OpenBao) -> OpenBao:
 
 
 @pytest.fixture(scope="session")
-def injectors(cluster: Cluster, vault: OpenBao, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Injectors]:
+def injectors(
+    request: pytest.FixtureRequest, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Injectors]:
     """Return the webhooks of the session."""
     bindings = tmp_path_factory.mktemp("bindings") / "bindings.json"
     bindings.write_text(json.dumps(holdings.known()))
+    request.getfixturevalue("vault")
     started = Injectors(cluster, bindings)
     yield started
     started.stop()

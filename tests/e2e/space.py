@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -55,6 +55,11 @@ def pod(
         "metadata": {"name": name, "annotations": annotated(annotations, prefix)},
         "spec": {"terminationGracePeriodSeconds": 1, "containers": [app], **spec},
     }
+
+
+def names(containers: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the names of containers, or of other objects that have one."""
+    return [container["name"] for container in containers]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,10 @@ def kind(
     cluster.kubectl("apply", *files)
     cluster.kubectl("create", "job", "report", "--from=cronjob/shop-report", "--namespace=shop")
     yield wanted
-    cluster.kubectl("delete", *files)
-    cluster.kubectl("delete", "job", "report", "--namespace=shop")
+    cluster.kubectl("delete", *files, "--cascade=foreground")
+    cluster.kubectl(
+        "delete", "job", "report", "--namespace=shop", "--ignore-not-found"
+    )  # it may have gone with its CronJob
 
 
 def test_a_deployment_prints_its_secret(example_spaces: Mapping[str, Space], kind: Kind) -> None:
@@ -44,7 +46,8 @@ def test_a_deployment_prints_its_secret(example_spaces: Mapping[str, Space], kin
     assert (inits, containers) == (([INIT_AGENT], ["app", AGENT]) if kind is Kind.CLASSIC else ([AGENT], ["app"]))
 
 
-def test_a_stateful_set_has_its_secret_where_and_as_it_asks(example_spaces: Mapping[str, Space], kind: Kind) -> None:
+@pytest.mark.usefixtures("kind")
+def test_a_stateful_set_has_its_secret_where_and_as_it_asks(example_spaces: Mapping[str, Space]) -> None:
     billing = example_spaces["billing"]
     billing.eventually(lambda: billing.items("pods", "--selector=app=billing"), bool)
     billing.ready("billing-0")
@@ -56,7 +59,8 @@ def test_a_stateful_set_has_its_secret_where_and_as_it_asks(example_spaces: Mapp
     assert "No such file" in gone.stderr
 
 
-def test_a_job_of_a_cron_job_completes(example_spaces: Mapping[str, Space], kind: Kind) -> None:
+@pytest.mark.usefixtures("kind")
+def test_a_job_of_a_cron_job_completes(example_spaces: Mapping[str, Space]) -> None:
     shop = example_spaces["shop"]
     waiting = ("wait", "job/report", "--for=condition=Complete", f"--timeout={READY_TIMEOUT_S}s")
     (pod,) = shop.items("pods", "--selector=job-name=report")

@@ -71,9 +71,7 @@ def test_kubectl_prints_code_cause_and_remedy(cluster: Cluster, example: str) ->
 
 
 @pytest.mark.parametrize("example", examples.REFUSED)
-def test_the_event_of_a_replica_set_holds_the_whole_message(
-    example_spaces: Mapping[str, Space], example: str
-) -> None:
+def test_the_event_of_a_replica_set_holds_the_whole_message(example_spaces: Mapping[str, Space], example: str) -> None:
     pod = examples.read(examples.path_of(example))
     space = example_spaces[pod["metadata"]["namespace"]]
     space.create(_deployment(pod))
@@ -95,11 +93,23 @@ def test_the_login_would_have_failed(cluster: Cluster, vault: OpenBao, example: 
 
 
 @pytest.mark.parametrize(("account", "namespace"), [("shop", "shop"), ("billing", "billing")])
-def test_the_login_of_an_admitted_example_succeeds(cluster: Cluster, vault: OpenBao, account: str, namespace: str) -> None:
+def test_the_login_of_an_admitted_example_succeeds(
+    cluster: Cluster, vault: OpenBao, account: str, namespace: str
+) -> None:
     jwt = cluster.token(account, namespace=namespace, audience="vault")
     status, answer = vault.login_kubernetes(account, jwt)
     assert status == 200
     assert f"{account}-read" in answer["auth"]["token_policies"]
+
+
+def test_the_audit_log_tells_a_refusals_reason_role_and_mount(cluster: Cluster) -> None:
+    cluster.kubectl("apply", f"--filename={examples.path_of('refused-unknown-role')}", check=False)
+    events = [json.loads(line) for line in cluster.audit_log.read_text().splitlines()]
+    refused = [event for event in events if event["objectRef"].get("name") == "refused-unknown-role"]
+    prefix = "pods.webhook-classic.vault-webhook.test.example.com/"
+    told = {key.removeprefix(prefix): text for key, text in refused[-1]["annotations"].items() if prefix in key}
+    expected = {"decision": "refused", "reason": "RoleNotFound", "role": "shopp", "mount": "auth/kubernetes"}
+    assert {key: told.get(key) for key in expected} == expected
 
 
 def test_a_server_side_dry_run_is_refused_too(cluster: Cluster) -> None:
@@ -112,4 +122,4 @@ def _deployment(pod: Mapping[str, Any]) -> dict[str, Any]:
     name, labels = pod["metadata"]["name"], {"app": pod["metadata"]["name"]}
     template = {"metadata": {"annotations": pod["metadata"]["annotations"], "labels": labels}, "spec": pod["spec"]}
     spec = {"selector": {"matchLabels": labels}, "template": template}
-    return json.loads(json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}))
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
