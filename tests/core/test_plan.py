@@ -62,14 +62,15 @@ def test_without_files_the_probe_waits_for_the_login():
     [
         ({}, {}, ("30s", False)),
         ({"auth-max-backoff": "5s"}, {}, ("5s", False)),
-        ({"auth-min-backoff": "45s"}, {}, ("45s", False)),
+        ({"auth-min-backoff": "29s"}, {}, ("30s", False)),
+        ({"auth-min-backoff": "45s"}, {}, (None, False)),  # the agent wants less than the most; its own most is 5m
         ({"template-config-exit-on-retry-failure": "true"}, {}, ("30s", True)),
         ({}, {"AGENT_INJECT_AUTH_MAX_BACKOFF": "2m"}, ("2m", False)),
     ],
 )
 def test_a_native_agent_retries_unless_told_otherwise(annotations, settings, expected):
     config = ask(pod_with(annotations), settings={**NATIVE, **settings}).config()
-    found = (config["auto_auth"]["method"]["max_backoff"], config["template_config"]["exit_on_retry_failure"])
+    found = (config["auto_auth"]["method"].get("max_backoff"), config["template_config"]["exit_on_retry_failure"])
     assert found == expected
     assert "exit_on_err" not in config["auto_auth"]["method"]
 

@@ -16,10 +16,10 @@ from webhook.core.values import clean, flag, names, seconds, unix_time
         ("", ()),
         ("web, worker", ("web", "worker")),
         (" ,web,,", ("web",)),
-        (("web", " as is ", ""), ("web", " as is ", "")),
+        (("web", " as is ", ""), ("web", "as is", "")),
     ],
 )
-def test_a_text_is_cut_at_commas_and_a_list_taken_as_it_is(value, expected) -> None:
+def test_a_text_is_cut_at_commas_and_elements_are_trimmed(value, expected) -> None:
     assert names(value) == expected
 
 

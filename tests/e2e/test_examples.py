@@ -52,7 +52,7 @@ def test_a_stateful_set_has_its_secret_where_and_as_it_asks(example_spaces: Mapp
     billing.eventually(lambda: billing.items("pods", "--selector=app=billing"), bool)
     billing.ready("billing-0")
     # The default template writes what version 2 of the key-value engine answers, metadata and all.
-    assert "data: map[key:calm-heron]" in billing.says("billing-0", "\n", "ledger")
+    assert "key: calm-heron" in billing.says("billing-0", "\n", "ledger")
     file = "/etc/billing/secrets/keys/api.txt"
     assert billing.run("billing-0", "stat", "-Lc", "%a %g", file, container="ledger") == "440 2000\n"
     gone = billing.kubectl("exec", "billing-0", "--container=exporter", "--", "ls", "/etc/billing", check=False)

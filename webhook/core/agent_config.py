@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from webhook.core import layout
+from webhook.core.coherence import backoffs_fit
 from webhook.core.intent import Intent, SecretRequest
-from webhook.core.texts import duration_ns
 
 VARIABLE_BYTES_MAX = 131_071  # MAX_ARG_STRLEN of Linux less the closing NUL: "NAME=value" of one variable
 NATIVE_MAX_BACKOFF = "30s"  # an agent that retries sooner recovers before the kubelet would restart it
@@ -76,8 +76,8 @@ class Configs:
         }
         if not intent.states("template-config-exit-on-retry-failure"):
             changed["template_config"] = {**common["template_config"], "exit_on_retry_failure": False}
-        if not intent.states("auth-max-backoff"):
-            method = {**common["auto_auth"]["method"], "max_backoff": _native_max_backoff(intent)}
+        if not intent.states("auth-max-backoff") and backoffs_fit(intent.min_backoff, NATIVE_MAX_BACKOFF):
+            method = {**common["auto_auth"]["method"], "max_backoff": NATIVE_MAX_BACKOFF}
             changed["auto_auth"] = {**common["auto_auth"], "method": method}
         return changed
 
@@ -103,11 +103,6 @@ def _method(intent: Intent, token_file: str) -> dict[str, Any]:
     if intent.exit_on_err:
         method["exit_on_err"] = True
     return method
-
-
-def _native_max_backoff(intent: Intent) -> str:
-    longer = intent.min_backoff and duration_ns(intent.min_backoff) > duration_ns(NATIVE_MAX_BACKOFF)
-    return intent.min_backoff if longer else NATIVE_MAX_BACKOFF
 
 
 def _method_config(intent: Intent, token_file: str) -> Mapping[str, str]:

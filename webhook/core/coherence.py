@@ -8,7 +8,15 @@ from webhook.core.reasons import Reason
 from webhook.core.refusal import refused, warning
 from webhook.core.texts import duration_ns
 
+AGENT_MIN_BACKOFF, AGENT_MAX_BACKOFF = "1s", "5m"  # an agent's own defaults
 OPENBAO_AUTH_TYPES = ("approle", "cert", "jwt", "kerberos", "kubernetes", "token_file", "token-file")
+
+
+def backoffs_fit(least: str, most: str) -> bool:
+    """Tell whether an agent starts with these; one that is empty is the agent's default, and the least must be below the most."""
+    if not least and not most:
+        return True
+    return duration_ns(least or AGENT_MIN_BACKOFF) < duration_ns(most or AGENT_MAX_BACKOFF)
 
 
 def check(intent: Intent) -> None:
@@ -26,13 +34,13 @@ def check(intent: Intent) -> None:
         )
     if not intent.configmap:
         _check_login(intent)
-    if intent.min_backoff and intent.max_backoff and duration_ns(intent.min_backoff) > duration_ns(intent.max_backoff):
+    if not backoffs_fit(intent.min_backoff, intent.max_backoff):
         raise refused(
             Reason.ANNOTATION_INVALID,
             intent.annotation("auth-min-backoff"),
-            f"more than auth-max-backoff, {intent.max_backoff}",
+            f"not below auth-max-backoff, {intent.max_backoff or AGENT_MAX_BACKOFF}: the agent would not start",
             "Lower the one or raise the other",
-            value=intent.min_backoff,
+            value=intent.min_backoff or AGENT_MIN_BACKOFF,
         )
     if intent.inject_token:
         _check_token_file(intent)

@@ -81,7 +81,7 @@ def _step(document: Any, operation: Object) -> Any:
         operation["from"] = _counted_from_start(document, source)
     if kind == "replace" and _is_absent_member(document, operation["path"]):
         operation["op"] = "add"
-    return jsonpatch.apply_patch(document, [operation])
+    return jsonpatch.JsonPatch([operation]).apply(document, in_place=True)  # the document is ours alone
 
 
 def _counted_from_start(document: Any, path: str) -> str:

@@ -235,7 +235,7 @@ def startup_probe(intent: Intent) -> dict[str, Any]:
     files = [secret.destination for secret in intent.secrets] or [layout.TOKEN_SINK]
     script = (
         f'for f in {shlex.join(files)}; do test -f "$f" || {{ '
-        f"echo \"not rendered yet: $f | $(grep -E '\\* |\\[ERROR\\]|error' {layout.LOG_FILE} 2>/dev/null | tail -n 1)\"; exit 1; }}; done"
+        f"echo \"not rendered yet: $f | $(grep -E '\\* |\\[ERROR\\]|error' {layout.LOG_FILE} 2>/dev/null | tail -n 1 | sed 's/^[ |]*//')\"; exit 1; }}; done"
     )
     return {
         "exec": {"command": ("/bin/sh", "-c", script)},

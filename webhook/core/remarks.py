@@ -1,5 +1,6 @@
 """What is worth a warning when annotations are read: keys we do not know, parameters given twice, orphans of a secret."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -51,10 +52,9 @@ def orphans(family: Family, by_secret: Mapping[str, Mapping[str, Any]]) -> Itera
 
 def doubtful_params(family: Family, field: str, params: Mapping[str, str]) -> Iterator[str]:
     """Yield a warning for each parameter of a stanza that is given twice, or that we do not know."""
-    names = [underscored(param) for param in params]
-    for name in sorted(set(names)):
+    for name, times in sorted(Counter(map(underscored, params)).items()):
         key = family.prefix + PARAMS[field] + name
-        if names.count(name) > 1:
+        if times > 1:
             yield warning(key, "given with dashes too; the form with underscores counts")
         if field == "telemetry" and not telemetry.is_known(name.lower()):
             yield warning(key, "no telemetry setting we know of; passed on")

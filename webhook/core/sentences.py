@@ -61,7 +61,7 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.ROLE_NOT_FOUND: Sentence(
         'Vault role "{role}" does not exist on {mount}{similar}',
         (
-            f"`vault write {_ROLE} {_NAMES}={{sa}} {_NAMESPACES}={{ns}} token_policies=<policy>`, or correct it",
+            f"correct it, or `vault write {_ROLE} {_NAMES}={{sa}} {_NAMESPACES}={{ns}} token_policies=<policy>`",
             "`vault list {mount}/role`; correct the `role` annotation or create the role",
         ),
     ),

@@ -14,6 +14,7 @@ from msgspec import Struct
 from webhook.core import texts
 
 KEEP_ALIVE_PARTS = ("auto-auth", "caching", "proxying", "templating")
+PATCH_OPERATIONS_MAX = 256  # of one container; applying more would hold up other pods
 LOG_LEVELS = ("trace", "debug", "info", "notice", "warn", "warning", "error", "err")
 
 
@@ -85,9 +86,12 @@ def _token_mode(raw: str) -> str:
 
 def _container_patch(raw: str) -> Sequence[Mapping[str, Any]]:
     try:
-        return (msgspec.json.decode(raw, type=list[dict[str, Any]] | None) or ()) if raw else ()
+        operations = (msgspec.json.decode(raw, type=list[dict[str, Any]] | None) or ()) if raw else ()
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise ValueError("want a JSON list of patch operations (RFC 6902)") from error
+    if len(operations) > PATCH_OPERATIONS_MAX:
+        raise ValueError(f"want at most {PATCH_OPERATIONS_MAX} operations")
+    return operations
 
 
 def _doubtful(check: Callable[[str], Any]) -> Callable[[str], str | None]:

@@ -27,12 +27,12 @@ def clean(value: object, width: int = _SHOWN) -> str:
 
 
 def names(value: Names) -> tuple[str, ...]:
-    """Return a list field: elements of a list as they are; a text is cut at commas, trimmed, empty parts dropped."""
+    """Return a list field: elements trimmed, as the server does on writing; a text is cut at commas, empty parts dropped."""
     if value is None:
         return ()
     if isinstance(value, str):
         return tuple(part for raw in value.split(",") if (part := raw.strip()))
-    return value
+    return tuple(part.strip() for part in value)
 
 
 def seconds(value: Number) -> float:
