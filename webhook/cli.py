@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
@@ -111,6 +111,15 @@ cli.add_command(serve, "agent-inject")
 
 
 @cli.command()
+@_with_settings
+def control(**flags: Any) -> None:
+    """Keep the bindings file fresh: ask Vault for roles, and answer the server before it refuses a pod."""
+    from webhook.controller.control import run  # noqa: PLC0415 the other commands start faster without its clients
+
+    sys.exit(run(_settings(flags)))
+
+
+@cli.command()
 @_env_file_option
 @_with_settings
 def review(env_file: str | None, **flags: Any) -> None:
@@ -121,36 +130,55 @@ def review(env_file: str | None, **flags: Any) -> None:
     sys.exit(EXIT_UNUSABLE if answer.decision == MALFORMED else 0)
 
 
+def _manifest_options(command: Command) -> Command:
+    """Give a command what it takes to ask about the pods of manifests."""
+    for option in (
+        _with_settings,
+        _env_file_option,
+        click.option(
+            "--template-path", default="", metavar="PATH", help="Where kinds we do not know keep a pod: spec.template."
+        ),
+        click.option(
+            "-n", "--kube-namespace", default="default", show_default=True, help="Namespace of objects that name none."
+        ),
+        click.option(
+            "-f",
+            "--file",
+            "files",
+            multiple=True,
+            required=True,
+            metavar="FILE",
+            help="Manifest; - for standard input.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _asker(env_file: str | None, flags: Mapping[str, Any]) -> Callable[[bytes], bytes]:
+    """Return what answers reviews with the settings and bindings given."""
+    chosen = _settings(flags, env_file)
+    admission, snapshot, now = Admission(chosen), _bindings(chosen), time.time()
+    return lambda body: admission.answer(body, snapshot, now).body
+
+
+def _sources(files: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    return [(file, manifests.read(file, sys.stdin)) for file in files]
+
+
 @cli.command("inject")
-@click.option(
-    "-f", "--file", "files", multiple=True, required=True, metavar="FILE", help="Manifest; - for standard input."
-)
 @click.option("-o", "--output", type=click.Choice(inject.OUTPUTS), default="yaml", show_default=True)
-@click.option(
-    "-n", "--kube-namespace", default="default", show_default=True, help="Namespace of objects that name none."
-)
-@click.option(
-    "--template-path", default="", metavar="PATH", help="Where kinds we do not know keep a pod: spec.template."
-)
-@_env_file_option
-@_with_settings
+@_manifest_options
 def inject_command(
-    files: tuple[str, ...], output: str, kube_namespace: str, template_path: str, env_file: str | None, **flags: Any
+    output: str, files: tuple[str, ...], kube_namespace: str, template_path: str, env_file: str | None, **flags: Any
 ) -> None:
     """Show what the webhook makes of a manifest: any workload, any number of documents.
 
     Exits 1, and prints nothing but the reasons, when a pod would be refused.
     """
-    chosen = _settings(flags, env_file)
-    admission, snapshot, now = Admission(chosen), _bindings(chosen), time.time()
+    ask = _asker(env_file, flags)
     try:
-        sources = [(file, manifests.read(file, sys.stdin)) for file in files]
-        injected = inject.Injected(
-            sources,
-            lambda body: admission.answer(body, snapshot, now).body,
-            namespace=kube_namespace,
-            template_path=template_path,
-        )
+        injected = inject.Injected(_sources(files), ask, namespace=kube_namespace, template_path=template_path)
     except manifests.ManifestError as error:
         _fail(str(error))
     for workload, reply in injected.replies:
@@ -162,36 +190,18 @@ def inject_command(
 
 
 @cli.command("check")
-@click.option(
-    "-f", "--file", "files", multiple=True, required=True, metavar="FILE", help="Manifest; - for standard input."
-)
 @click.option("-o", "--output", type=click.Choice(check.OUTPUTS), default="table", show_default=True)
-@click.option(
-    "-n", "--kube-namespace", default="default", show_default=True, help="Namespace of objects that name none."
-)
-@click.option(
-    "--template-path", default="", metavar="PATH", help="Where kinds we do not know keep a pod: spec.template."
-)
-@_env_file_option
-@_with_settings
+@_manifest_options
 def check_command(
-    files: tuple[str, ...], output: str, kube_namespace: str, template_path: str, env_file: str | None, **flags: Any
+    output: str, files: tuple[str, ...], kube_namespace: str, template_path: str, env_file: str | None, **flags: Any
 ) -> None:
     """Tell whether the pods of manifests would be admitted, for a pipeline; --bindings names the roles.
 
     Service account and namespace are the manifest's. Exits 1 when a pod would be refused.
     """
-    chosen = _settings(flags, env_file)
-    admission, snapshot, now = Admission(chosen), _bindings(chosen), time.time()
+    ask = _asker(env_file, flags)
     try:
-        found = list(
-            check.lines(
-                [(file, manifests.read(file, sys.stdin)) for file in files],
-                lambda body: admission.answer(body, snapshot, now).body,
-                namespace=kube_namespace,
-                template_path=template_path,
-            )
-        )
+        found = list(check.lines(_sources(files), ask, namespace=kube_namespace, template_path=template_path))
     except manifests.ManifestError as error:
         _fail(str(error))
     click.echo(check.render(found, output), nl=False)
@@ -284,6 +294,30 @@ def bindings_validate(files: tuple[str, ...]) -> None:
         except BindingsError as error:
             line = explain.line_of(document, error)
             _fail(f"{file}{f' line {line}' if line else ''}: {error}")
+
+
+@bindings_group.command("pull")
+@click.option("-o", "--output", default="-", show_default=True, metavar="FILE", help="Where to; - for standard output.")
+@_env_file_option
+@_with_settings
+def bindings_pull(output: str, env_file: str | None, **flags: Any) -> None:
+    """Read all roles from Vault once, and write the document."""
+    from webhook.commands.bindings_pull import PullError, pull  # noqa: PLC0415 as for control
+
+    try:
+        pull(_settings(flags, env_file), output)
+    except PullError as error:
+        _fail(str(error), EXIT_REFUSED)
+
+
+@bindings_group.command("policy")
+@_env_file_option
+@_with_settings
+def bindings_policy(env_file: str | None, **flags: Any) -> None:
+    """Print the Vault policy that `control` and `bindings pull` need."""
+    from webhook.controller.grants import policy  # noqa: PLC0415 as for control
+
+    click.echo(policy(_settings(flags, env_file).control), nl=False)
 
 
 if __name__ == "__main__":

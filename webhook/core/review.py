@@ -42,8 +42,8 @@ class Kind(Struct, frozen=True):
     kind: str | None = None
 
 
-class Request(Struct, frozen=True):
-    """The members of an admission request we read, the object left as it is."""
+class _Head(Struct, frozen=True):
+    """The members of an admission request we read, but the object."""
 
     uid: str
     kind: Kind | None = None
@@ -51,18 +51,17 @@ class Request(Struct, frozen=True):
     namespace: str | None = None
     operation: str | None = None
     dryRun: bool | None = None
+
+
+class Request(_Head, frozen=True):
+    """A request with its object left as it is."""
+
     object: Raw | UnsetType = UNSET
 
 
-class PodRequest(Struct, frozen=True):
-    """A Request with its object read as a pod."""
+class PodRequest(_Head, frozen=True):
+    """A request with its object read as a pod."""
 
-    uid: str
-    kind: Kind | None = None
-    subResource: str | None = None
-    namespace: str | None = None
-    operation: str | None = None
-    dryRun: bool | None = None
     object: Pod | None = None
 
 
