@@ -45,8 +45,8 @@ REFUSALS: Mapping[str, Refusal] = {
     "refused-unknown-role": Refusal(
         reason="RoleNotFound",
         message='vault.hashicorp.com/role "shopp": Vault role "shopp" does not exist on auth/kubernetes. Fix:'
-        " `vault write auth/kubernetes/role/shopp bound_service_account_names=shop"
-        " bound_service_account_namespaces=shop token_policies=<policy>`, or correct it. (RoleNotFound)",
+        " correct it, or `vault write auth/kubernetes/role/shopp bound_service_account_names=shop"
+        " bound_service_account_namespaces=shop token_policies=<policy>`. (RoleNotFound)",
         login=(400, 'invalid role name "shopp"'),
     ),
 }
