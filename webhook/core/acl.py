@@ -5,7 +5,8 @@ To change the outcome of a state: OUTCOMES, whose rows are tried from top to bot
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from webhook.core.attempt import Attempt
 from webhook.core.claim import Claim, Disclosure, Mode, PolicyCheck, Rules
@@ -21,8 +22,7 @@ from webhook.core.verdict import Finding, Level, Problem, Verdict, softened, ver
 READABLE = Verdict(Level.ALLOW, Reason.SECRET_READABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One path in question, with all that decides it."""
 
     policies: Policies

@@ -6,10 +6,10 @@ A case holds `bindings` (a document, or null), `request` and `identity`, perhaps
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from webhook.core import acl, bindings, login
 from webhook.core.bindings import BindingsError

@@ -1,8 +1,9 @@
 """Who asks for what: a claim to a Vault role, and the rules of this installation it is judged by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from webhook.core.verdict import Level
 
@@ -37,8 +38,7 @@ class Disclosure(StrEnum):
     FULL = "full"  # bound patterns and similar role names too
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """The settings of the check."""
 
     mode: Mode = Mode.ENFORCE
@@ -55,8 +55,7 @@ class Rules:
     disclosure: Disclosure = Disclosure.MINIMAL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """A login some agent will try: which role of which server, and as whom."""
 
     server: str = ""  # the address the agent will use; "" where it is not known

@@ -233,10 +233,9 @@ def _own(cpu: str | None, memory: str | None, ephemeral: str | None) -> dict[str
 def startup_probe(intent: Intent) -> dict[str, Any]:
     """Return the probe that holds the app back until every file is there, and says in its event what is missing and why."""
     files = [secret.destination for secret in intent.secrets] or [layout.TOKEN_SINK]
-    script = (
-        f'for f in {shlex.join(files)}; do test -f "$f" || {{ '
-        f"echo \"not rendered yet: $f | $(grep -E '\\* |\\[ERROR\\]|error' {layout.LOG_FILE} 2>/dev/null | tail -n 1 | sed 's/^[ |]*//')\"; exit 1; }}; done"
-    )
+    last_error = f"grep -E '\\* |\\[ERROR\\]|error' {layout.LOG_FILE} 2>/dev/null | tail -n 1 | sed 's/^[ |]*//'"
+    missing = f'echo "not rendered yet: $f | $({last_error})"'
+    script = f'for f in {shlex.join(files)}; do test -f "$f" || {{ {missing}; exit 1; }}; done'
     return {
         "exec": {"command": ("/bin/sh", "-c", script)},
         "periodSeconds": PROBE_PERIOD_S,

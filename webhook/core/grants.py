@@ -6,6 +6,8 @@ Parsed policies and the merged rules of a role are kept in the snapshot's cache:
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from webhook.core.attempt import Attempt
 from webhook.core.identity import identity_of
 from webhook.core.policy import Block, blocks, kind_of
@@ -44,8 +46,7 @@ class Policies:
     has_unknown: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
+class Grants(Struct, frozen=True):
     """What one login is granted."""
 
     policies: Policies

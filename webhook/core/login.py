@@ -6,9 +6,10 @@ sentences.py, and its place in DENY_ORDER or WARN_ORDER.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from webhook.core import jwt_login, kubernetes_login
 from webhook.core.attempt import Attempt
@@ -80,16 +81,14 @@ _LAPSE_LEVEL = {Lapse.OPEN: Level.WARN, Lapse.CLOSED: Level.DENY}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class AuthPath:
+class AuthPath(Struct, frozen=True):
     """Where the agent will log in."""
 
     namespace: str  # Vault's: the pod's, and what precedes `auth` in the path
     mount: str  # "" where the path is no login endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The role a claim names, found."""
 
     mount: AuthMount

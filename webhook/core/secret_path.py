@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes
+
+from msgspec import Struct
 
 from webhook.core.snapshot import SecretMount
 
@@ -13,16 +14,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
-@dataclass(frozen=True, slots=True)
-class SecretPath:
+class SecretPath(Struct, frozen=True):
     """A value, taken apart."""
 
     path: str  # no slash in front, none doubled
     parameters: Mapping[str, object]  # of the request: a text, or a list of texts
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(Struct, frozen=True):
     """A path at its mount."""
 
     path: str  # as the server sees it

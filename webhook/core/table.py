@@ -384,7 +384,7 @@ TABLE: tuple[Row, ...] = (
         Section.CONNECTION,
         _row("service", "address", texts.text, "Address of the Vault server.", default=""),
         _row("namespace", "namespace", texts.text, "Vault namespace.", default=""),
-        _row("proxy-address", "proxy_address", texts.text, "`HTTPS_PROXY` of the agent.", default=""),
+        _row("proxy-address", "proxy_address", texts.text, "`HTTPS_PROXY` of the agent.", default="", masked=True),
         _row(
             "tls-secret",
             "tls_secret",
