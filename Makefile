@@ -55,17 +55,17 @@ clean: ## Remove .venv and what tests and tools left; the cache of built test bi
 # Whatever .venv holds beyond the lock file stays, so that a test installation is one for running, too.
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	@echo "Installing the program and its pinned dependencies into $(VENV) ..."
-	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.test: requirements-test.lock $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(BIN)/pip install --quiet --require-hashes -r requirements-test.lock
+	@$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements-test.lock
 	@touch $@
 
 $(VENV)/.fuzz: requirements-fuzz.lock $(VENV)/.test
-	@$(BIN)/pip install --quiet --require-hashes -r requirements-fuzz.lock
+	@$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements-fuzz.lock
 	@touch $@
 
 $(VENV)/bin/pip:

@@ -4,9 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.cluster.cluster import Cluster, sigterm_as_interrupt
 from tests.cluster.openbao import OpenBao
+
+# How long an example takes to make or to run says something about the machine, not about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 LOGS = pytest.StashKey[Path]()
 

@@ -5,7 +5,7 @@ import json
 from copy import deepcopy
 
 import jsonpatch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cases.invariants import violations
@@ -78,7 +78,7 @@ any_pod = st.builds(
     annotations,
     spec,
 )
-often = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+often = settings(max_examples=300)
 
 
 def ask(mode, pod):
