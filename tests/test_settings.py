@@ -47,6 +47,8 @@ BAD = [
     ("TLS_MIN_VERSION", "tls9"),
     ("LOG_LEVEL", "loud"),
     ("KEEP_ALIVE", "long"),
+    ("HEADER_TIMEOUT", "0"),
+    ("TELEMETRY_PATH", "metrics"),
     ("VAULT_CACERT_BYTES", "abcd"),
     ("VAULT_CACERT_BYTES", "no certificate"),
     ("RUN_AS_USER", "root"),

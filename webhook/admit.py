@@ -13,10 +13,11 @@ from msgspec import Struct
 from webhook.core import annotations, eligible, patch, plan, presets, review, role_check, token
 from webhook.core.annotations import Found
 from webhook.core.bindings import Snapshot
-from webhook.core.claim import Claim
+from webhook.core.claim import Claim, PolicyCheck
 from webhook.core.intent import Intent
 from webhook.core.pod import Metadata, Pod, Spec
 from webhook.core.profile import AUTO_AUDIENCE
+from webhook.core.question import Question, question_of
 from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, clean, refused, warning
 from webhook.core.review import PodError, Review, ReviewError
@@ -41,6 +42,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     findings: tuple[str, ...] = ()  # reason codes of what was let pass
     error: BaseException | None = None  # a fault of ours, for the log
+    question: Question | None = None  # about the role that was judged, where the controller can be asked
 
 
 class Outcome(Struct, kw_only=True):
@@ -51,6 +53,7 @@ class Outcome(Struct, kw_only=True):
     findings: tuple[str, ...] = ()
     injection_type: str = ""
     warnings: Sequence[str] = ()
+    question: Question | None = None
     patch: bytes | None = None
 
 
@@ -64,6 +67,7 @@ class Admission:
         self._reader = settings.reader
         self._rules = settings.rules
         self._policy = settings.policy
+        self._asks = bool(settings.confirm_socket)
 
     def answer(self, body: bytes, bindings: Snapshot | None, now: float) -> Answer:
         """Return the answer to a request's body; never raises.
@@ -124,6 +128,8 @@ class Admission:
     ) -> None:
         """Refuse a pod whose role would not accept it; what is doubtful becomes warnings."""
         outcome.role, outcome.mount = claim.role, claim.auth_path
+        if self._asks:
+            outcome.question = question_of(claim, policies=self._rules.policy_check is PolicyCheck.DENY)
         passed = role_check.check(claim, intent, bindings, self._rules, now)
         outcome.findings = passed.findings
         outcome.warnings = [*passed.warnings, *outcome.warnings]
@@ -163,6 +169,7 @@ def _admission(request: Review, outcome: Outcome) -> Answer:
         mount=outcome.mount,
         dry_run=request.dry_run,
         findings=outcome.findings,
+        question=outcome.question,
     )
 
 
@@ -187,6 +194,7 @@ def _refusal(request: Review, refusal: Refused, outcome: Outcome, *, error: Base
         dry_run=request.dry_run,
         findings=outcome.findings,
         error=error,
+        question=outcome.question,
     )
 
 

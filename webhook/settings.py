@@ -9,6 +9,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from msgspec import Struct
 from webhook.core import texts
 from webhook.core.annotations import Reader
 from webhook.core.claim import Disclosure, Lapse, Mode, PolicyCheck, Rules
+from webhook.core.coherence import backoffs_fit
 from webhook.core.family import OPENBAO, VAULT
 from webhook.core.presets import Policy, Preset, PresetMode
 from webhook.core.profile import Profile, SidecarMode
@@ -34,6 +36,7 @@ _LOG_LEVELS = {
     **{level: level for level in ("trace", "debug", "info", "warn", "error")},
 }
 _LEVELS = {"allow": Level.ALLOW, "off": Level.ALLOW, "warn": Level.WARN, "deny": Level.DENY}
+_SEGMENT = re.compile(r"[\w.-]*[\w-]", re.ASCII)  # of a mount path: neither `.` nor `..`
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -50,6 +53,42 @@ class Address(NamedTuple):
     def __str__(self) -> str:
         """Return it as it is written in a setting."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class VaultAuth(StrEnum):
+    """How the controller logs in to Vault."""
+
+    KUBERNETES = "kubernetes"
+    APPROLE = "approle"
+    TOKEN_FILE = "token_file"  # noqa: S105 the name of a method
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """What the controller goes by; paths of mounts have no `auth/` and no slash at either end."""
+
+    document: str  # the file it writes
+    listen: Address
+    state_file: str  # "": none
+    confirm_socket: str  # "": none
+    poll_interval_s: int
+    reads_per_second: int
+    max_staleness_s: int
+    wants_policies: bool
+    identity_model: str
+    agents_address: str  # of Vault, as pods name it
+    vault_address: str
+    vault_ca_file: str  # "": vault_ca_certificates, and if there are none either, the system's
+    vault_ca_certificates: str
+    vault_namespace: str
+    vault_auth: VaultAuth
+    vault_auth_path: str
+    vault_role: str
+    token_file: str
+    role_id_file: str
+    secret_id_file: str
+    mounts: tuple[tuple[str, str], ...]  # Vault namespace and path
+    reads_labels: bool
+    kubeconfig: str  # "": as a pod of the cluster
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -72,7 +111,7 @@ class Row(Struct, frozen=True, kw_only=True):
     @property
     def field(self) -> str:
         """The attribute of Settings, its unit at the end."""
-        return self.variable.lower() + ("_s" if self.read is texts.duration_s else "")
+        return self.variable.lower() + ("_s" if self.read in (texts.duration_s, _deadline_s) else "")
 
 
 def address(raw: str) -> Address:
@@ -115,6 +154,19 @@ def _between(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _deadline_s(raw: str) -> int:
+    seconds = texts.duration_s(raw)
+    if not seconds:
+        raise ValueError("want a duration of at least 1s")
+    return seconds
+
+
+def _url_path(raw: str) -> str:
+    if raw and not re.fullmatch(r"/[A-Za-z0-9._/-]+", raw):
+        raise ValueError("want a path such as /metrics, or nothing")
+    return raw
+
+
 def _log_level(raw: str) -> str:
     try:
         return _LOG_LEVELS[raw.strip().lower()]
@@ -133,6 +185,19 @@ def _audience(raw: str) -> str:
     if not raw:
         raise ValueError("must not be empty; want an audience such as vault, or auto")
     return raw
+
+
+def _auth_mounts(raw: str) -> tuple[tuple[str, str], ...]:
+    """Read auth mounts, each as its Vault namespace and its path without `auth/`."""
+    return tuple(dict.fromkeys(_auth_mount(item) for item in texts.items(raw)))
+
+
+def _auth_mount(raw: str) -> tuple[str, str]:
+    segments = [segment for segment in raw.split("/") if segment]
+    if "auth" not in segments[:-1] or any(not _SEGMENT.fullmatch(segment) for segment in segments):
+        raise ValueError("want auth mounts such as auth/kubernetes or team-a/auth/kubernetes")
+    position = segments.index("auth")
+    return "/".join(segments[:position]), "/".join(segments[position + 1 :])
 
 
 def _amount(raw: str) -> str:
@@ -178,15 +243,13 @@ ROWS: tuple[Row, ...] = (
         "",
         "Ciphers up to TLS 1.2, IANA names separated by commas; empty for the library's.",
     ),
-    _row("TELEMETRY_PATH", texts.text, "/metrics", "Path of the metrics on the admin port; empty for none."),
+    _row("TELEMETRY_PATH", _url_path, "/metrics", "Path of the metrics on the admin port; empty for none."),
     _row("LOG_LEVEL", _log_level, "info", "trace, debug, info, warn or error."),
     _row("LOG_FORMAT", texts.text, "standard", "`json` for one JSON object a line; anything else for people."),
-    _row(
-        "KEEP_ALIVE", texts.duration_s, "120s", "How long an idle connection stays; longer than the API server's 90 s."
-    ),
-    _row("HANDSHAKE_TIMEOUT", texts.duration_s, "10s", "Longest TLS handshake."),
-    _row("HEADER_TIMEOUT", texts.duration_s, "10s", "Longest wait for a request's header once it has begun."),
-    _row("BODY_TIMEOUT", texts.duration_s, "10s", "Longest wait for a request's body."),
+    _row("KEEP_ALIVE", _deadline_s, "120s", "How long an idle connection stays; longer than the API server's 90 s."),
+    _row("HANDSHAKE_TIMEOUT", _deadline_s, "10s", "Longest TLS handshake."),
+    _row("HEADER_TIMEOUT", _deadline_s, "10s", "Longest wait for a request's header once it has begun."),
+    _row("BODY_TIMEOUT", _deadline_s, "10s", "Longest wait for a request's body."),
     _row(
         "BODY_LIMIT_BYTES",
         _between(1024, 64 << 20),
@@ -295,6 +358,52 @@ ROWS: tuple[Row, ...] = (
     _row("CLUSTER_ISSUER", texts.text, "", "Issuer of the cluster's tokens; empty: unknown."),
     _row("LIFETIME_ADVISORIES", texts.boolean, "false", "Tell of Vault tokens that outlive the service account's."),
     _row("DISCLOSURE", _choice("minimal", "full"), "minimal", "How much of a role a refusal may tell."),
+    # the controller
+    _row("BINDINGS_POLL_INTERVAL", _deadline_s, "60s", "How often the controller lists roles; up to a fifth is added."),
+    _row(
+        "BINDINGS_MAX_READS_PER_SECOND",
+        _between(1, 1_000),
+        "50",
+        "Most requests to Vault in a second, polls and confirmations together.",
+    ),
+    _row("CONFIRM_SOCKET", texts.text, "", "Unix socket of confirmations before a refusal; empty: none are asked."),
+    _row("CONTROL_LISTEN", address, ":8082", "Address of the controller's plain port of probes and metrics."),
+    _row("CONTROL_STATE_FILE", texts.text, "", "File in which the controller tells how it fares; empty: none."),
+    _row("CONTROL_VAULT_ADDR", texts.text, "", "Address the controller asks, where it is not the agents' VAULT_ADDR."),
+    _row("CONTROL_VAULT_CA_FILE", texts.text, "", "CA certificates of Vault, PEM; empty: VAULT_CACERT_BYTES."),
+    _row(
+        "CONTROL_VAULT_NAMESPACE", texts.text, "", "Vault namespace of the controller's login; empty: VAULT_NAMESPACE."
+    ),
+    _row("CONTROL_VAULT_AUTH", _choice(*VaultAuth), "kubernetes", "How the controller logs in to Vault."),
+    _row(
+        "CONTROL_VAULT_AUTH_PATH",
+        texts.text,
+        "",
+        "Auth mount of its login; empty: VAULT_AUTH_PATH, or auth/approle.",
+    ),
+    _row("CONTROL_VAULT_ROLE", texts.text, "vault-webhook", "Vault role of its kubernetes login."),
+    _row(
+        "CONTROL_TOKEN_FILE",
+        texts.text,
+        "/var/run/secrets/vault-webhook/token",
+        "Token of its login: the service account's for kubernetes, Vault's own for token_file.",
+    ),
+    _row("CONTROL_ROLE_ID_FILE", texts.text, "", "Role id of its approle login."),
+    _row("CONTROL_SECRET_ID_FILE", texts.text, "", "Secret id of its approle login."),
+    _row(
+        "CONTROL_MOUNTS",
+        _auth_mounts,
+        "",
+        "Auth mounts to poll besides VAULT_AUTH_PATH, separated by commas: NAMESPACE/auth/MOUNT or auth/MOUNT.",
+    ),
+    _row(
+        "CONTROL_IDENTITY_MODEL",
+        _choice("managed", "automatic"),
+        "managed",
+        "`automatic`: no entities or groups of Vault grant more than roles do.",
+    ),
+    _row("CONTROL_NAMESPACE_LABELS", texts.boolean, "true", "Read namespace labels, for roles that select by label."),
+    _row("CONTROL_KUBECONFIG", texts.text, "", "How to reach Kubernetes; empty: as a pod of the cluster."),
     # the reference's settings of its certificate machinery, accepted so that its manifests start; certificates come as files
     _row("TLS_CA_CERT_FILE", texts.text, "", "CA of the serving certificate; accepted, not used by the server."),
     _row("TLS_AUTO", texts.text, "", "Accepted, not used by the server: certificates come as files."),
@@ -331,6 +440,8 @@ class Settings:
     rules: Rules  # what the role check goes by
     policy: Policy  # what annotations may do
     reader: Reader  # reads annotations with these settings' defaults
+    confirm_socket: str
+    control: Control  # what the controller goes by
     given: Mapping[str, str]  # every variable, without PREFIX, as it was given or by default
 
     def masked(self) -> dict[str, str]:
@@ -368,6 +479,7 @@ def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
         rules=_rules(found, fields["binding_check"]),
         policy=_policy(found),
         reader=_reader(given),
+        control=_control(found, given),
         given=given,
     )
 
@@ -394,8 +506,10 @@ def _check_together(given: Mapping[str, str]) -> None:
             f"{PREFIX}BINDING_CHECK is {given['BINDING_CHECK']} and {PREFIX}BINDINGS is not set: name a bindings file"
         )
     least, most = given["AUTH_MIN_BACKOFF"], given["AUTH_MAX_BACKOFF"]
-    if least and most and texts.duration_ns(least) > texts.duration_ns(most):
-        raise SettingsError(f'{PREFIX}AUTH_MIN_BACKOFF "{least}" is more than {PREFIX}AUTH_MAX_BACKOFF "{most}"')
+    if not backoffs_fit(least, most):
+        raise SettingsError(
+            f'{PREFIX}AUTH_MIN_BACKOFF "{least}" is not below {PREFIX}AUTH_MAX_BACKOFF "{most}": no agent would start'
+        )
 
 
 def _profile(found: Mapping[str, Any]) -> Profile:
@@ -437,6 +551,50 @@ def _policy(found: Mapping[str, Any]) -> Policy:
         cpu_max=found["MAX_CPU"],
         memory_max=found["MAX_MEMORY"],
     )
+
+
+def _control(found: Mapping[str, Any], given: Mapping[str, str]) -> Control:
+    namespace = given["VAULT_NAMESPACE"].strip("/")
+    method = VaultAuth(found["CONTROL_VAULT_AUTH"])
+    path = given["CONTROL_VAULT_AUTH_PATH"] or ("auth/approle" if method is VaultAuth.APPROLE else _usual_path(given))
+    usual = "/".join(filter(None, (namespace, _usual_path(given))))
+    return Control(
+        document=found["BINDINGS"],
+        listen=found["CONTROL_LISTEN"],
+        state_file=found["CONTROL_STATE_FILE"],
+        confirm_socket=found["CONFIRM_SOCKET"],
+        poll_interval_s=found["BINDINGS_POLL_INTERVAL"],
+        reads_per_second=found["BINDINGS_MAX_READS_PER_SECOND"],
+        max_staleness_s=found["BINDINGS_MAX_STALENESS"],
+        wants_policies=found["POLICY_CHECK"] != "off",
+        identity_model=found["CONTROL_IDENTITY_MODEL"],
+        agents_address=given["VAULT_ADDR"],
+        vault_address=found["CONTROL_VAULT_ADDR"] or given["VAULT_ADDR"],
+        vault_ca_file=found["CONTROL_VAULT_CA_FILE"],
+        vault_ca_certificates=found["VAULT_CACERT_BYTES"],
+        vault_namespace=found["CONTROL_VAULT_NAMESPACE"].strip("/") or namespace,
+        vault_auth=method,
+        vault_auth_path=path.strip("/").removeprefix("auth/"),
+        vault_role=found["CONTROL_VAULT_ROLE"],
+        token_file=found["CONTROL_TOKEN_FILE"],
+        role_id_file=found["CONTROL_ROLE_ID_FILE"],
+        secret_id_file=found["CONTROL_SECRET_ID_FILE"],
+        mounts=tuple(dict.fromkeys((*_usual_mount(usual), *found["CONTROL_MOUNTS"]))),
+        reads_labels=found["CONTROL_NAMESPACE_LABELS"],
+        kubeconfig=found["CONTROL_KUBECONFIG"],
+    )
+
+
+def _usual_path(given: Mapping[str, str]) -> str:
+    return given["VAULT_AUTH_PATH"] or "auth/kubernetes"
+
+
+def _usual_mount(path: str) -> tuple[tuple[str, str], ...]:
+    """Return the mount pods use by default; none where the setting is no path of a mount, which is a pod's matter."""
+    try:
+        return _auth_mounts(path)
+    except ValueError:
+        return ()
 
 
 def _reader(given: Mapping[str, str]) -> Reader:

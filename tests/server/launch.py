@@ -30,6 +30,7 @@ class Said(NamedTuple):
     dry_run: bool = False
     findings: tuple[str, ...] = ()
     error: BaseException | None = None
+    question: None = None
 
 
 class Echo:

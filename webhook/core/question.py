@@ -56,12 +56,12 @@ class Failure(Struct, frozen=True):
     error: str
 
 
-def question_of(claim: Claim) -> Question | None:
+def question_of(claim: Claim, *, policies: bool = False) -> Question | None:
     """Return the question about a claim's role; None where it names none."""
     path = auth_path(claim)
     if not path.mount or not claim.role:
         return None
-    return Question(path.namespace, path.mount, claim.role.lower(), claim.namespace)
+    return Question(path.namespace, path.mount, claim.role.lower(), claim.namespace, policies)
 
 
 def overlay(snapshot: Snapshot, newer: Snapshot, question: Question) -> Snapshot:
@@ -76,7 +76,7 @@ def overlay(snapshot: Snapshot, newer: Snapshot, question: Question) -> Snapshot
     policies = snapshot.policies
     role = found.role(question.role)
     if question.policies and newer.policies is not None and not isinstance(role, RoleState):
-        names = {*role.token.policies, "default"}
+        names = {*role.token.policies, *(() if role.token.no_default_policy else ("default",))}
         policies = _with_policies(snapshot.policies or {}, newer, question.namespace, names)
     return replace(
         snapshot,

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import msgspec
 
 from webhook.core.bindings import Snapshot
+from webhook.core.question import Question
+from webhook.server.confirm import Confirmations
 from webhook.server.logs import Decided, Logger
 from webhook.server.metrics import Decision, Tally
 
@@ -44,6 +46,8 @@ class Answer(Decision, Protocol):
     def dry_run(self) -> bool: ...  # noqa: D102
     @property
     def error(self) -> BaseException | None: ...  # noqa: D102
+    @property
+    def question(self) -> Question | None: ...  # noqa: D102
 
 
 Answers = Callable[[bytes, Snapshot | None, float], Answer]
@@ -82,6 +86,7 @@ class Application:
         tally: Tally,
         log: Logger,
         log_decision: Callable[[Decided], None] | None,
+        confirmations: Confirmations | None = None,
     ) -> None:
         """Set up.
 
@@ -92,6 +97,7 @@ class Application:
             tally: counts.
             log: logs.
             log_decision: writes one line, None when lines of level info are not written.
+            confirmations: asked before a refusal, None when nobody can be asked.
         """
         self._routes = routes
         self._bindings = bindings
@@ -99,6 +105,7 @@ class Application:
         self._tally = tally
         self._log = log
         self._log_decision = log_decision
+        self._confirmations = confirmations
         self._buffered_bytes = 0
         paths = " or ".join(routes)
         self._no_path = _RefusedError(404, "there is nothing at this path", f"post an AdmissionReview to {paths}")
@@ -111,7 +118,16 @@ class Application:
             message = await receive()
             body = await self._whole(message, receive) if message.get("more_body") else message.get("body", b"")
             _check_not_empty(body, message)
-            answer = answers(body, self._bindings(), time())
+            snapshot = self._bindings()
+            answer = answers(body, snapshot, time())
+            if self._confirmations is not None and answer.question is not None:
+                answer = await self._confirmations.second(
+                    answer,
+                    snapshot,
+                    lambda newer: answers(body, newer, time()),
+                    query=scope["query_string"],
+                    began=began,
+                )
         except _RefusedError as refused:
             await _send(send, refused.status, refused.body, refused.headers)
             self._refused(scope, refused, perf_counter() - began)

@@ -24,6 +24,7 @@ from webhook.core import bindings
 from webhook.core.bindings import Snapshot
 from webhook.server import logs, state
 from webhook.server.asgi import Application
+from webhook.server.confirm import Confirmations
 from webhook.server.connections import UVICORN_OPTIONS, Connections, Limits
 from webhook.server.files import Keeper, Watched
 from webhook.server.metrics import Tally
@@ -110,6 +111,7 @@ class _Serving:
             tally=self._tally,
             log=self._log,
             log_decision=self._log_decision(),
+            confirmations=Confirmations(settings.confirm_socket) if settings.confirm_socket else None,
         )
         config.load()
         limits = Limits(

@@ -1,0 +1,143 @@
+"""Asks the controller before a pod is refused, since a role may have changed seconds ago; core/question.py has the shapes.
+
+An answer is asked for again only when new data of its one role may turn it: nothing that allows ever waits. Without an
+answer in time the first one stands. Roles that admitted pods asked for are told once a second, for polls to read first.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from webhook.core import bindings, texts
+from webhook.core.bindings import BindingsError, Snapshot
+from webhook.core.question import (
+    ANSWER_WITHIN_S,
+    ASKED_MAX,
+    CONFIRMABLE,
+    CONFIRMABLE_OF_POLICIES,
+    Asked,
+    Question,
+    overlay,
+)
+
+MARGIN_S = 0.3  # of the API server's own timeout, for the way back
+WITHIN_MIN_S = 0.05  # less is not worth asking
+ANSWER_MAX_BYTES = 8 << 20
+QUESTIONS_MAX = 64  # of one worker at a time; beyond, the snapshot decides
+TELL_AFTER_S = 1.0
+TELL_WITHIN_S = 2.0
+_TIMEOUT = re.compile(rb"(?:^|&)timeout=([0-9a-z.]{1,20})(?:&|$)")
+_REASONS = CONFIRMABLE | CONFIRMABLE_OF_POLICIES
+_encode = msgspec.json.Encoder().encode
+
+
+class Judged(Protocol):
+    """What is asked of an answer: admit.Answer."""
+
+    @property
+    def decision(self) -> str: ...  # noqa: D102 - admit.Answer tells
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def question(self) -> Question | None: ...  # noqa: D102
+
+
+A = TypeVar("A", bound=Judged)
+
+
+class Confirmations:
+    """Asks over a Unix socket; belongs to one event loop."""
+
+    def __init__(self, path: str) -> None:
+        """Set up; nothing is opened before the first question."""
+        self._path = path
+        self._waiting = 0
+        self._asked: set[tuple[str, str, str]] = set()
+        self._telling: asyncio.Task[None] | None = None
+
+    async def second(
+        self, first: A, snapshot: Snapshot | None, again: Callable[[Snapshot], A], *, query: bytes, began: float
+    ) -> A:
+        """Return the answer that newer data give; the first where there are none, or none are needed.
+
+        Args:
+            first: the answer by the snapshot.
+            snapshot: what it was made with.
+            again: answers the same request by another snapshot.
+            query: of the request; the API server names its timeout there.
+            began: when the request arrived, on the clock of perf_counter.
+        """
+        question = first.question
+        if question is None or snapshot is None:
+            return first
+        if first.decision != "refused":
+            self._tell(question)
+            return first
+        if first.reason not in _REASONS:
+            return first
+        within_s = min(ANSWER_WITHIN_S, timeout_s(query) - (perf_counter() - began) - MARGIN_S)
+        newer = await self._newer(question, snapshot, within_s)
+        return first if newer is None else again(newer)
+
+    async def _newer(self, question: Question, snapshot: Snapshot, within_s: float) -> Snapshot | None:
+        """Return the snapshot with what the controller answers; None when it has no answer in time."""
+        if within_s < WITHIN_MIN_S or self._waiting >= QUESTIONS_MAX:
+            return None
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(within_s):
+                line = await self._ask(_encode(question))
+            return overlay(snapshot, bindings.load(line, _no_yaml), question)
+        except (OSError, ValueError, TimeoutError, BindingsError, asyncio.IncompleteReadError):
+            return None
+        finally:
+            self._waiting -= 1
+
+    async def _ask(self, line: bytes) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(self._path, limit=ANSWER_MAX_BYTES)
+        try:
+            writer.write(line + b"\n")
+            return await reader.readuntil(b"\n")
+        except asyncio.LimitOverrunError as error:
+            raise ValueError("an answer without end") from error
+        finally:
+            writer.close()
+
+    def _tell(self, question: Question) -> None:
+        """Remember a role for the next line to the controller."""
+        if len(self._asked) < ASKED_MAX:
+            self._asked.add((question.namespace, question.mount, question.role))
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.get_running_loop().create_task(self._told())
+
+    async def told(self) -> None:
+        """Wait until the roles remembered so far are told; for whoever ends the loop."""
+        if self._telling is not None:
+            await self._telling
+
+    async def _told(self) -> None:
+        await asyncio.sleep(TELL_AFTER_S)
+        asked, self._asked = self._asked, set()
+        with contextlib.suppress(OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(TELL_WITHIN_S):
+                await self._ask(_encode(Asked(tuple(asked))))
+
+
+def timeout_s(query: bytes) -> float:
+    """Return the timeout the API server states in the request's query; infinite where it states none."""
+    found = _TIMEOUT.search(query)
+    if found is None:
+        return float("inf")
+    try:
+        return texts.duration_ns(found[1].decode()) / 1e9
+    except ValueError:
+        return float("inf")
+
+
+def _no_yaml(text: bytes) -> Iterator[object]:
+    raise ValueError(f"{len(text)} bytes that are no JSON")
