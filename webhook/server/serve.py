@@ -61,7 +61,7 @@ def serve(settings: Settings, *, admission: Admits | None = None) -> int:
     log = logs.configure(level=settings.log_level, log_format=settings.log_format, lines=logs.Lines())
     with ExitStack() as held:
         try:
-            _check(settings)
+            Identity(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)  # or ValueError
             root = settings.runtime_dir or held.enter_context(tempfile.TemporaryDirectory(prefix="vault-webhook-"))
             folders = Folders(Path(root))
             folders.prepare()
@@ -73,20 +73,6 @@ def serve(settings: Settings, *, admission: Admits | None = None) -> int:
             log.warning("the role check is off: roles of pods are not looked at", setting="BINDING_CHECK")
         running = Running(settings, admission or _admission(settings), folders)
         return _Supervisor(running, sockets, log).run()
-
-
-def _check(settings: Settings) -> None:
-    """Check what only this layer can tell.
-
-    Raises:
-        ValueError: a setting does not fit; the text names it.
-    """
-    Identity(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)
-    for name in ("handshake_timeout_s", "header_timeout_s", "body_timeout_s", "keep_alive_s"):
-        if getattr(settings, name) <= 0:
-            raise ValueError(f"{name} is 0; want at least a second")
-    if settings.telemetry_path and not settings.telemetry_path.startswith("/"):
-        raise ValueError(f"telemetry_path is {settings.telemetry_path!r}; want a path that begins with /, or nothing")
 
 
 def _admission(settings: Settings) -> Admits:
