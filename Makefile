@@ -47,6 +47,7 @@ docs: $(VENV)/.runtime ## Make the generated pages anew.
 	$(BIN)/vault-webhook annotations --markdown > docs/annotations.md
 	$(BIN)/vault-webhook settings > docs/settings.md
 	$(BIN)/vault-webhook presets > docs/presets.md
+	$(BIN)/vault-webhook bindings schema > docs/bindings.schema.json
 	$(BIN)/vault-webhook reasons > docs/reasons.md
 
 clean: ## Remove .venv and what tests and tools left; the cache of built test binaries stays.

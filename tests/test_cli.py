@@ -159,6 +159,17 @@ def test_generated_pages_are_fresh(page, command):
     assert (ROOT / "docs" / f"{page}.md").read_text() == run(*command).stdout
 
 
+def test_the_schema_is_fresh_and_knows_every_member_of_the_example():
+    published = json.loads((ROOT / "docs" / "bindings.schema.json").read_text())
+    assert published == json.loads(run("bindings", "schema").stdout)
+    example = YAML(typ="safe").load((ROOT / "examples" / "bindings.yaml").read_text())
+    parts = published["$defs"]
+    assert example.keys() <= published["properties"].keys()
+    assert example["auth"][0].keys() <= parts["MountText"]["properties"].keys()
+    assert example["auth"][0]["roles"]["shop"].keys() <= parts["RoleText"]["properties"].keys()
+    assert example["policies"][0].keys() <= parts["PolicyText"]["properties"].keys()
+
+
 def test_every_command_explains_itself():
     for name in cli.commands:
         assert run(name, "--help").exit_code == 0

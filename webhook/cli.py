@@ -15,7 +15,7 @@ import click
 
 from webhook import __version__, settings, yaml_text
 from webhook.admit import MALFORMED, Admission
-from webhook.commands import check, env_file, explain, inject, manifests, pages
+from webhook.commands import check, env_file, explain, inject, manifests, pages, schema
 from webhook.core import bindings
 from webhook.core.bindings import BindingsError, Snapshot
 from webhook.settings import Settings, SettingsError
@@ -155,11 +155,23 @@ def _manifest_options(command: Command) -> Command:
     return command
 
 
-def _asker(env_file: str | None, flags: Mapping[str, Any]) -> Callable[[bytes], bytes]:
-    """Return what answers reviews with the settings and bindings given."""
+def _asker(env_file: str | None, flags: Mapping[str, Any], *, live: bool = False) -> Callable[[bytes], bytes]:
+    """Return what answers reviews with the settings and bindings given; live: those that Vault has now."""
+    if live:
+        flags = {**flags, "flag_BINDINGS": "(live)"}
     chosen = _settings(flags, env_file)
-    admission, snapshot, now = Admission(chosen), _bindings(chosen), time.time()
+    snapshot = _live_bindings(chosen) if live else _bindings(chosen)
+    admission, now = Admission(chosen), time.time()
     return lambda body: admission.answer(body, snapshot, now).body
+
+
+def _live_bindings(chosen: Settings) -> Snapshot:
+    from webhook.commands.bindings_pull import PullError, read  # noqa: PLC0415 as for control
+
+    try:
+        return bindings.load(read(chosen), yaml_text.documents)
+    except (PullError, BindingsError) as error:
+        _fail(str(error))
 
 
 def _sources(files: Sequence[str]) -> list[tuple[str, list[Any]]]:
@@ -191,15 +203,24 @@ def inject_command(
 
 @cli.command("check")
 @click.option("-o", "--output", type=click.Choice(check.OUTPUTS), default="table", show_default=True)
+@click.option(
+    "--live", is_flag=True, help="Read the roles from Vault now, as `bindings pull` does, instead of --bindings."
+)
 @_manifest_options
 def check_command(
-    output: str, files: tuple[str, ...], kube_namespace: str, template_path: str, env_file: str | None, **flags: Any
+    output: str,
+    live: bool,  # noqa: FBT001 click gives flags so
+    files: tuple[str, ...],
+    kube_namespace: str,
+    template_path: str,
+    env_file: str | None,
+    **flags: Any,
 ) -> None:
     """Tell whether the pods of manifests would be admitted, for a pipeline; --bindings names the roles.
 
     Service account and namespace are the manifest's. Exits 1 when a pod would be refused.
     """
-    ask = _asker(env_file, flags)
+    ask = _asker(env_file, flags, live=live)
     try:
         found = list(check.lines(_sources(files), ask, namespace=kube_namespace, template_path=template_path))
     except manifests.ManifestError as error:
@@ -294,6 +315,12 @@ def bindings_validate(files: tuple[str, ...]) -> None:
         except BindingsError as error:
             line = explain.line_of(document, error)
             _fail(f"{file}{f' line {line}' if line else ''}: {error}")
+
+
+@bindings_group.command("schema")
+def bindings_schema() -> None:
+    """Print docs/bindings.schema.json: the JSON Schema of the document."""
+    click.echo(schema.bindings(), nl=False)
 
 
 @bindings_group.command("pull")

@@ -39,21 +39,31 @@ def pull(settings: Settings, output: str) -> None:
     Raises:
         PullError: Vault is not there, does not let us in, or the file cannot be written.
     """
+    content = read(settings)
+    try:
+        if output == "-":
+            sys.stdout.buffer.write(content)
+        else:
+            document.write(Path(output), content)
+    except OSError as error:
+        raise PullError(f"{output}: {error.strerror or error}") from error
+
+
+def read(settings: Settings) -> bytes:
+    """Return the document of one poll, progress shown on standard error.
+
+    Raises:
+        PullError: Vault is not there, or does not let us in.
+    """
     console = Console(stderr=True, soft_wrap=True)
     columns = (TextColumn("reading roles and policies"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console, transient=True) as shown:
             task = shown.add_task("", total=None)
-            content = control.pull(
+            return control.pull(
                 settings.control,
                 progress=lambda done, total: shown.update(task, completed=done, total=total),
                 log=_Lines(console),
             )
-        if output == "-":
-            sys.stdout.buffer.write(content)
-        else:
-            document.write(Path(output), content)
     except SourceError as error:
         raise PullError(f"{settings.control.vault_address}: {error.cause}: {error}") from error
-    except OSError as error:
-        raise PullError(f"{output}: {error.strerror or error}") from error
