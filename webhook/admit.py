@@ -129,7 +129,7 @@ class Admission:
         """Refuse a pod whose role would not accept it; what is doubtful becomes warnings."""
         outcome.role, outcome.mount = claim.role, claim.auth_path
         if self._asks:
-            outcome.question = question_of(claim, policies=self._rules.policy_check is PolicyCheck.DENY)
+            outcome.question = question_of(claim, policies=self._rules.policy_check is not PolicyCheck.OFF)
         passed = role_check.check(claim, intent, bindings, self._rules, now)
         outcome.findings = passed.findings
         outcome.warnings = [*passed.warnings, *outcome.warnings]

@@ -347,7 +347,13 @@ ROWS: tuple[Row, ...] = (
     # the role check
     _row("BINDINGS", texts.text, "", "File of Vault roles to check pods against; empty: no check."),
     _row("BINDING_CHECK", _choice("", "enforce", "warn", "off"), "", "`enforce` with a bindings file, else `off`."),
-    _row("POLICY_CHECK", _choice("deny", "warn", "off"), "warn", "Secrets the role's policies do not let it read."),
+    _row(
+        "POLICY_CHECK",
+        _choice("deny", "warn", "off"),
+        "warn",
+        "Secrets the role's policies do not let it read, templates of the author's own aside. `deny` refuses what nothing"
+        " unseen could grant: see `control-identity-model`.",
+    ),
     _row("BINDINGS_ON_UNAVAILABLE", _choice("open", "closed"), "open", "Admit or refuse while there are no bindings."),
     _row("BINDINGS_ON_STALE", _choice("open", "closed"), "open", "Admit or refuse when bindings are too old."),
     _row("BINDINGS_MAX_STALENESS", texts.duration_s, "15m", "Age at which bindings are too old."),

@@ -212,7 +212,8 @@ class Cluster:
 def sigterm_as_interrupt() -> Iterator[None]:
     """Within, SIGTERM raises KeyboardInterrupt as Ctrl-C does, so that whoever started something stops it.
 
-    Only the main thread can arrange that; in another one nothing happens.
+    SIGINT too, even where it was ignored, as shells have it for what they run in the background. Only the main thread can
+    arrange that; in another one nothing happens.
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -221,11 +222,12 @@ def sigterm_as_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_to_stderr(text: str) -> None:

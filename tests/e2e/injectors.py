@@ -61,28 +61,39 @@ class Injectors:
 
     def space(self, name: str, kind: Kind, labels: Mapping[str, str] | None = None) -> Space:
         """Make a namespace and return it when its pods are injected; its account `default` may log in as role e2e."""
-        metadata = {"name": name, "labels": labels or {}}
-        self.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
-        made = Space(self.cluster, name)
-        made.eventually(lambda: made.kubectl("get", "sa", "default", check=False), lambda said: said.returncode == 0)
-        self.take(made, kind)
-        return made
+        space = made(self.cluster, name, labels or {})
+        self.take(space, kind)
+        return space
 
     def take(self, space: Space, kind: Kind) -> None:
         """Give a namespace to the webhook of this kind, and wait until the API server has noticed."""
         self.webhook(kind)
         self.cluster.kubectl("label", "namespace", space.name, f"{LABEL}={kind}", "--overwrite")
-        ask = ("create", "--filename=-", "--dry-run=server", "--output=json")
         member = "initContainers" if kind in NATIVE else "containers"
-
-        def agents() -> list[str]:
-            answer = space.kubectl(*ask, stdin=json.dumps(PROBE), check=False)
-            found = json.loads(answer.stdout)["spec"].get(member, []) if answer.returncode == 0 else []
-            return [answer.stderr, *(container["name"] for container in found)]
-
-        space.eventually(agents, lambda names: AGENT in names)
+        heeded(space, member)
 
     def stop(self) -> None:
         """Stop all."""
         for webhook in self.running.values():
             webhook.stop()
+
+
+def made(cluster: Cluster, name: str, labels: Mapping[str, str]) -> Space:
+    """Make a namespace and return it when its account `default` is there."""
+    metadata = {"name": name, "labels": dict(labels)}
+    cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
+    space = Space(cluster, name)
+    space.eventually(lambda: space.kubectl("get", "sa", "default", check=False), lambda said: said.returncode == 0)
+    return space
+
+
+def heeded(space: Space, member: str = "containers") -> None:
+    """Wait until the API server asks a webhook about the namespace's pods, one that puts the agent in this member."""
+    ask = ("create", "--filename=-", "--dry-run=server", "--output=json")
+
+    def agents() -> list[str]:
+        answer = space.kubectl(*ask, stdin=json.dumps(PROBE), check=False)
+        found = json.loads(answer.stdout)["spec"].get(member, []) if answer.returncode == 0 else []
+        return [answer.stderr, *(container["name"] for container in found)]
+
+    space.eventually(agents, lambda names: AGENT in names)

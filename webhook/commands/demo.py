@@ -170,5 +170,7 @@ def _wait(console: Console, addresses: Mapping[str, str], scratch: Path) -> None
         f"POST an AdmissionReview: curl --cacert {scratch / 'ca.crt'} -H 'Content-Type: application/json'"
         f" --data-binary @review.json https://{addresses['admission']}/mutate"
     )
-    with suppress(KeyboardInterrupt):
-        signal.sigwait([signal.SIGINT, signal.SIGTERM])
+    ending = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    signal.sigwait(ending)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)

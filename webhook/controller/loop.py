@@ -180,7 +180,7 @@ class Loop:
             if keys and (problem := self.read(keys)) is not None:
                 position = len(order)
                 end = self._clock.steady() + self.failed(problem)
-            is_done = position >= len(order)
+            is_done = position >= len(order) and not self._shared.wanted  # policies of roles just read come behind them
             if self._shared.changed and ((is_done and not was_done) or self._clock.steady() >= self._write_after):
                 self.write()
             was_done = was_done or is_done

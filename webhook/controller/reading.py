@@ -330,11 +330,11 @@ class Reader:
                 self._want_policies(key.namespace, fields)
 
     def _want_policies(self, namespace: str, role: dict[str, Any]) -> None:
-        """Have a role's policies read that never were; where they could not be listed they may exist."""
+        """Have a role's policies read that never were; one that is not listed may have been made since the list."""
         space = self._shared.known.space(namespace)
         for name in knowledge.policies_of(role):
             text = space.policies.get(name)
-            if text is None and not space.policies_are_known:
+            if text is None:
                 text = space.policies[name] = Text()
             if text is not None and text.read_at == NEVER:
                 self._shared.wanted[Key(namespace, "", name)] = None
