@@ -90,11 +90,11 @@ def test_it_keeps_the_document_fresh_tells_how_it_fares_and_ends_with_0(flags, m
     snapshot = bindings.load((tmp_path / "bindings.json").read_bytes(), yaml_text.documents)
     assert snapshot.auth_mount("", mount).role("shop").audience == "vault"
     assert get(port, "/livez") == (200, "ok\n")
-    status, state = get(port, "/readyz")
-    assert (status, json.loads(state)["problems"], json.loads(state)["roles"]) == (200, {}, 1)
-    metrics = get(port, "/metrics")[1]
-    assert "vault_webhook_control_polls_total 1.0" in metrics
-    assert "vault_webhook_control_roles_not_read 0.0" in metrics
+    eventually(lambda: get(port, "/readyz")[0] == 200)
+    state = json.loads(get(port, "/readyz")[1])
+    assert (state["problems"], state["roles"]) == ({}, 1)
+    eventually(lambda: "vault_webhook_control_polls_total 1.0" in get(port, "/metrics")[1])
+    assert "vault_webhook_control_roles_not_read 0.0" in get(port, "/metrics")[1]
     assert get(port, "/elsewhere")[0] == 404
     eventually(
         lambda: (tmp_path / "state.json").exists() and json.loads((tmp_path / "state.json").read_text())["writtenAt"]

@@ -41,7 +41,7 @@ def people(cluster: Cluster):
 
 @pytest.fixture(scope="module")
 def truth(openbao: OpenBao):
-    openbao.set_up_jwt_auth()
+    openbao.set_up_jwt_auth("truth-jwt")
     openbao.write("sys/mounts/old", {"type": "kv", "options": {"version": "1"}})
     return openbao
 
@@ -93,7 +93,7 @@ def report(capsys, what, counts, wrong):
         sys.stdout.write(f"\n{what}, seed {SEED}: {dict(counts)}, disagreements: {len(wrong)}\n")
 
 
-@pytest.mark.parametrize(("mount", "make_role"), [("kubernetes", roles.kubernetes_role), ("jwt", roles.jwt_role)])
+@pytest.mark.parametrize(("mount", "make_role"), [("kubernetes", roles.kubernetes_role), ("truth-jwt", roles.jwt_role)])
 def test_logins(truth, people, capsys, mount, make_role):
     counts, wrong = inside(truth, lambda server: compare_logins(server, mount, make_role, people, N))
     report(capsys, f"{mount} logins", counts, wrong)

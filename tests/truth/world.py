@@ -18,6 +18,7 @@ NAMESPACES: Mapping[str, Mapping[str, str]] = {
     "team-a": {"team": "a", "empty": ""},
     "aba": {},
 }
+MOUNTS = {"kubernetes": "kubernetes", "truth-jwt": "jwt"}  # path to type
 ACCOUNTS = ("web", "web-a", "api", "weeb")
 AUDIENCES = ("vault", "other", None)  # None: the API server's own
 API_AUDIENCE = "https://kubernetes.default.svc.cluster.local"
@@ -97,7 +98,7 @@ def inside(openbao: OpenBao, work: Callable[[Server], T]) -> T:
     return openbao.cluster.namespace.call(connected)
 
 
-def document(mount_type: str, role: Mapping[str, Any], **more: Any) -> bytes:
-    """Return the bindings document the controller would write for one role called r, on a mount of this type."""
-    mount = {"path": mount_type, "type": mount_type, "roles": {"r": role}}
+def document(path: str, role: Mapping[str, Any], **more: Any) -> bytes:
+    """Return the bindings document the controller would write for one role called r, on one of MOUNTS."""
+    mount = {"path": path, "type": MOUNTS[path], "roles": {"r": role}}
     return json.dumps({"apiVersion": "vault-bindings/v1", "kind": "BindingSnapshot", "auth": [mount], **more}).encode()
