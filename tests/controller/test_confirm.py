@@ -13,6 +13,8 @@ from webhook.core.claim import Claim, Rules
 from webhook.core.question import Question, overlay, question_of
 from webhook.core.reasons import Reason
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def ask(controller, mount):

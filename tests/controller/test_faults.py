@@ -6,6 +6,8 @@ from tests.controller.parts import Controller
 from webhook.controller import document
 from webhook.core.snapshot import RoleState
 
+pytestmark = pytest.mark.slow
+
 HTML = b"<html><body>502 Bad Gateway</body></html>"
 SEALED = b'{"errors": ["Vault is sealed"]}'
 

@@ -4,6 +4,8 @@ import pytest
 
 from webhook.core.snapshot import RoleState
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def approle(bao, mount, controller, tmp_path):

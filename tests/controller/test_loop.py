@@ -11,6 +11,8 @@ from tests.controller.parts import Log
 from webhook.controller.control import Parts
 from webhook.controller.known import Key, Known
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def running(controller):

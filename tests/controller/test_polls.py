@@ -5,6 +5,8 @@ import pytest
 from webhook.controller.grants import policy
 from webhook.core.snapshot import RoleState
 
+pytestmark = pytest.mark.slow
+
 ALL = {
     "auth/MOUNT/role": ["list"],
     "auth/MOUNT/role/*": ["read"],

@@ -15,6 +15,8 @@ from tests.server.process import AUTHORITY, write_pair
 from webhook import yaml_text
 from webhook.core import bindings
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = (sys.executable, "-m", "webhook.cli")
 
 

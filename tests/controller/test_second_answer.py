@@ -12,6 +12,8 @@ from webhook.controller.confirm import Answerer
 from webhook.server.confirm import QUESTIONS_MAX, Confirmations, timeout_s
 from webhook.settings import read
 
+pytestmark = pytest.mark.slow
+
 
 def review(role, account="shop", **annotations):
     given = {

@@ -13,6 +13,8 @@ from webhook.controller.errors import UnreachableError
 from webhook.controller.session import Session
 from webhook.settings import read
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.now(UTC)
 OURS, OTHER = (new_authority(name, now=NOW, lifetime=timedelta(days=1)) for name in ("ours", "other"))
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.server.process import eventually, review, swap
 
+pytestmark = pytest.mark.slow
+
 KEPT = "file refused, last good version kept"
 FETCHED_AT = "2024-05-01T10:00:00Z"
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.server.process import JSON, eventually, review, swap, write_pair
 
+pytestmark = pytest.mark.slow
+
 KEPT = "file refused, last good version kept"
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.server.process import JSON, PATIENCE_S, Server, eventually, is_cut, read_response, review
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 

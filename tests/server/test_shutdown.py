@@ -19,6 +19,8 @@ from tests.server.process import (
     review,
 )
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
