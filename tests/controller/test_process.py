@@ -186,6 +186,20 @@ def test_pull_writes_a_whole_document_and_progress_apart(bao, mount, flags, tmp_
     assert bindings.load((tmp_path / "pulled.json").read_bytes(), yaml_text.documents).role_count >= 31
 
 
+@pytest.mark.parametrize(("account", "code", "reason"), [("shop", 0, ""), ("stranger", 1, "ServiceAccountNotBound")])
+def test_check_live_asks_vault_for_the_roles_of_this_moment(bao, mount, flags, tmp_path, account, code, reason):
+    bao.role(
+        mount, "live", bound_service_account_names=["shop"], bound_service_account_namespaces=["shop"], audience="vault"
+    )
+    annotations = {"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/role": "live"}
+    spec = {"serviceAccountName": account, "containers": [{"name": "app", "image": "app:1"}]}
+    pod = {"kind": "Pod", "metadata": {"name": "p", "namespace": "shop", "annotations": annotations}, "spec": spec}
+    (tmp_path / "pod.json").write_text(json.dumps(pod))
+    ended = run("check", "--live", "-f", str(tmp_path / "pod.json"), "-o", "json", *flags)
+    assert ended.returncode == code, ended.stderr
+    assert [line["reason"] for line in json.loads(ended.stdout)] == [reason]
+
+
 def test_pull_says_what_is_missing(flags, tmp_path):
     (tmp_path / "token").write_text("nobody")
     for more, said in ((["--control-vault-addr=http://127.0.0.1:1"], "unreachable"), ([], "denied")):
