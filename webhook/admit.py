@@ -1,6 +1,6 @@
 """One request: bytes in, bytes out. What `/mutate`, `review`, `inject` and the tests call.
 
-    bytes -> Review -> Found -> Intent -> Token, Verdict -> Plan -> operations -> bytes
+    bytes -> Review -> Found -> Intent -> Token -> Plan -> Claim, Verdict -> operations -> bytes
 
 Whatever happens, a review with a uid gets a whole review back. Errors of the domain are `Refused`; here they become an answer.
 """

@@ -59,7 +59,6 @@ class SecurityContext(Struct, frozen=True):
     """The security context of a pod or container."""
 
     runAsUser: int | None = None
-    runAsGroup: int | None = None
     seccompProfile: Seccomp | None = None
 
 

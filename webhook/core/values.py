@@ -3,7 +3,6 @@
 import math
 import re
 from datetime import datetime
-from typing import Any
 
 Names = tuple[str, ...] | str | None  # a tuple: the garbage collector does not follow tuples of texts
 Number = int | float | str | None
@@ -88,8 +87,3 @@ def unix_time(value: str | None) -> float | None:
     # more than microseconds: cut, datetime cannot hold them
     text = re.sub(r"(\.\d{6})\d+", r"\1", value)
     return datetime.fromisoformat(text.upper()).timestamp()
-
-
-def is_scalar(value: Any) -> bool:
-    """Tell whether a JSON value is neither list nor object."""
-    return not isinstance(value, (list, dict))
