@@ -61,9 +61,8 @@ class Admission:
     """Answers reviews with one set of settings."""
 
     def __init__(self, settings: Settings) -> None:
-        """Build once what depends on settings alone."""
+        """Keep what depends on settings alone."""
         self._profile = settings.profile
-        self._workshop = plan.Workshop(settings.profile)
         self._reader = settings.reader
         self._rules = settings.rules
         self._policy = settings.policy
@@ -106,11 +105,11 @@ class Admission:
             outcome.warnings = [warning(found.family.prefix + annotations.SWITCH, why)]
             return
         self._guard_system_namespaces(request, found)
-        intent = self._reader.read(found, namespace=request.namespace)
+        intent = self._reader.read(found)
         forbidden = presets.enforce(intent, self._reader.usual(found.family), self._policy)
         outcome.warnings = [*forbidden, *intent.warnings]
         agent_token = token.choose(pod, intent, self._profile, self._pinned_audience(intent, bindings))
-        planned = plan.build(request, pod, intent, self._workshop, agent_token, marked=found.status == "injected")
+        planned = plan.build(request, pod, intent, self._profile, agent_token, marked=found.status == "injected")
         outcome.warnings = [*outcome.warnings, *planned.warnings]
         if planned.has_agent:
             claim = role_check.claim_of(pod, intent, agent_token, planned, request.namespace, self._rules)

@@ -3,7 +3,6 @@
 import pytest
 
 from tests.core.asking import ask, pod_with
-from webhook.core.table import NEUTRAL
 
 NATIVE = {"AGENT_INJECT_SIDECAR_MODE": "native"}
 API_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -101,33 +100,6 @@ def test_revocation_conveys_all_of_the_connection_quoted_for_the_shell():
         "/bin/sleep 1 && HOME=/home/vault vault token revoke -address=https://vault:8200 '-namespace=a b' -ca-path=/ca"
         " '-tls-server-name=$(x)' -tls-skip-verify -self"
     )
-
-
-@pytest.mark.parametrize("mode", [{}, NATIVE], ids=["classic", "native"])
-@pytest.mark.parametrize("key", sorted(NEUTRAL - {"agent-inject", "agent-inject-status"}))
-def test_a_neutral_annotation_reaches_only_configuration_and_mounts(key, mode):
-    value = {
-        "agent-inject-default-template": "json",
-        "secret-volume-path": "/x",
-        "secret-volume-size-limit": "1Mi",
-    }.get(key, "true")
-    pods = [ask(pod_with({k: value}), settings=mode) for k in (key, "role")]
-    agents = [
-        {
-            agent["name"]: {
-                **agent,
-                "env": [v for v in agent["env"] if v["name"] != "VAULT_CONFIG"],
-                "volumeMounts": None,
-                "startupProbe": None,
-            }
-            for member in ("initContainers", "containers")
-            for agent in result.pod["spec"].get(member) or []
-            if agent["name"].startswith("vault-agent")
-        }
-        for result in pods
-    ]
-    for name in agents[0].keys() & agents[1].keys():
-        assert agents[0][name] == agents[1][name]
 
 
 class TestToken:

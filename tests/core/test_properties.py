@@ -121,6 +121,14 @@ def test_a_second_pass_adds_nothing(mode, pod):
 
 
 @often
+@given(st.sampled_from(sorted(MODES)), any_pod)
+def test_what_pods_share_holds_nothing_of_the_pods_before(mode, pod):
+    body = json.dumps(review(pod)).encode()
+    alone = Admission(read({}, {**VAULT, "AGENT_INJECT_SIDECAR_MODE": mode}))
+    assert MODES[mode].answer(body, None, 0.0).body == alone.answer(body, None, 0.0).body
+
+
+@often
 @given(st.binary(max_size=200))
 def test_any_bytes_get_an_answer(body):
     answer = MODES["classic"].answer(body, None, 0.0)

@@ -5,23 +5,25 @@ empty lists left out, raw UTF-8.
 """
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from webhook.core import layout
 from webhook.core.coherence import backoffs_fit
+from webhook.core.form import hole
 from webhook.core.intent import Intent, SecretRequest
 
 VARIABLE_BYTES_MAX = 131_071  # MAX_ARG_STRLEN of Linux less the closing NUL: "NAME=value" of one variable
+BYTES_MAX = (VARIABLE_BYTES_MAX - len(layout.CONFIG_VARIABLE) - 1) // 4 * 3  # of a configuration, base64 encoded there
 NATIVE_MAX_BACKOFF = "30s"  # an agent that retries sooner recovers before the kubelet would restart it
 TOKEN_FILE_MODE = 0o644  # of the token written for the app, which has another uid
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """Which of the agent containers a configuration is for."""
 
     INIT = "init"  # renders once and ends
@@ -30,64 +32,70 @@ class Kind(Enum):
 
 
 class Configs:
-    """The configurations of one pod's agents; what they share is built once."""
+    """The configurations of one pod's agents."""
 
     def __init__(self, intent: Intent, token_file: str, *, persistent_cache: bool) -> None:
-        """Build what the agents share.
+        """Encode what is the pod's own.
 
         Args:
             intent: what the author asks for; never one in ConfigMap mode.
             token_file: path in the agent containers of the service account token.
             persistent_cache: an init container hands its cache on to the sidecar.
         """
-        self._intent = intent
-        self._common: dict[str, Any] = {
-            "auto_auth": {"method": _method(intent, token_file), "sink": _sinks(intent)},
-            "exit_after_auth": False,
-            "pid_file": layout.PID_FILE,
-            "vault": _server(intent),
-        }
-        if intent.secrets:
-            self._common["template"] = [_template(secret, intent.default_template) for secret in intent.secrets]
-        self._common["template_config"] = _template_config(intent)
-        if intent.cache or intent.enable_quit:
-            persist = _persist(intent, token_file) if persistent_cache else None
-            self._common.update(_listener_and_cache(intent, persist))
-        if intent.telemetry is not None:
-            self._common["telemetry"] = intent.telemetry
-        if intent.disable_idle_connections:
-            self._common["disable_idle_connections"] = intent.disable_idle_connections
-        if intent.disable_keep_alives:
-            self._common["disable_keep_alives"] = intent.disable_keep_alives
+        templates = [_template(secret, intent.default_template) for secret in intent.secrets]
+        self._frame = intent.frame
+        self._own = {b"role": _encode(intent.role), b"templates": _encode(templates)}
+        self._common = (token_file, persistent_cache, bool(intent.role), bool(templates))
 
     def of(self, kind: Kind) -> bytes:
         """Return one agent's configuration as JSON."""
-        if kind is Kind.INIT:
-            return _encode({**self._common, "exit_after_auth": True})
-        return _encode(self._common if kind is Kind.SIDECAR else {**self._common, **self._native()})
-
-    def _native(self) -> Mapping[str, Any]:
-        """Return what a native sidecar does otherwise: it goes on trying, and leaves its log for the startup probe."""
-        intent, common = self._intent, self._common
-        changed: dict[str, Any] = {
-            "log_file": layout.LOG_FILE,
-            "log_rotate_bytes": 65_536,
-            "log_rotate_max_files": -1,
-        }
-        if not intent.states("template-config-exit-on-retry-failure"):
-            changed["template_config"] = {**common["template_config"], "exit_on_retry_failure": False}
-        if not intent.states("auth-max-backoff") and backoffs_fit(intent.min_backoff, NATIVE_MAX_BACKOFF):
-            method = {**common["auto_auth"]["method"], "max_backoff": NATIVE_MAX_BACKOFF}
-            changed["auto_auth"] = {**common["auto_auth"], "method": method}
-        return changed
+        form = self._frame.form((kind, *self._common), lambda usual: _members(kind, usual, *self._common))
+        return form.fill(self._own)
 
 
-def fits_one_variable(config: bytes) -> bool:
-    """Tell whether the configuration, base64 encoded, fits into one environment variable."""
-    return len(layout.CONFIG_VARIABLE) + 1 + (len(config) + 2) // 3 * 4 <= VARIABLE_BYTES_MAX
+def _members(
+    kind: Kind,
+    usual: Intent,
+    token_file: str,
+    persistent_cache: bool,
+    has_role: bool,
+    has_templates: bool,  # noqa: FBT001 the form's key
+) -> Mapping[str, Any]:
+    """Return a configuration with holes for role and templates."""
+    method = _method(usual, _method_config(usual, token_file, has_role=has_role))
+    template_config = _template_config(usual)
+    members: dict[str, Any] = {
+        "auto_auth": {"method": method, "sink": _sinks(usual)},
+        "exit_after_auth": kind is Kind.INIT,
+        "pid_file": layout.PID_FILE,
+        "vault": _server(usual),
+        "template_config": template_config,
+    }
+    if has_templates:
+        members["template"] = hole("templates")
+    if usual.cache or usual.enable_quit:
+        members |= _listener_and_cache(usual, _persist(usual, token_file) if persistent_cache else None)
+    if usual.telemetry is not None:
+        members["telemetry"] = usual.telemetry
+    if usual.disable_idle_connections:
+        members["disable_idle_connections"] = usual.disable_idle_connections
+    if usual.disable_keep_alives:
+        members["disable_keep_alives"] = usual.disable_keep_alives
+    if kind is Kind.NATIVE:
+        _keep_trying(usual, method, template_config)
+        members |= {"log_file": layout.LOG_FILE, "log_rotate_bytes": 65_536, "log_rotate_max_files": -1}
+    return members
 
 
-def _method(intent: Intent, token_file: str) -> dict[str, Any]:
+def _keep_trying(usual: Intent, method: dict[str, Any], template_config: dict[str, Any]) -> None:
+    """Have a native sidecar go on where nobody said otherwise; its log is for the startup probe."""
+    if not usual.states("template-config-exit-on-retry-failure"):
+        template_config["exit_on_retry_failure"] = False
+    if not usual.states("auth-max-backoff") and backoffs_fit(usual.min_backoff, NATIVE_MAX_BACKOFF):
+        method["max_backoff"] = NATIVE_MAX_BACKOFF
+
+
+def _method(intent: Intent, config: Mapping[str, Any]) -> dict[str, Any]:
     method: dict[str, Any] = {
         "type": "token_file" if intent.auth_type == "token-file" else intent.auth_type,
         "mount_path": intent.auth_path,
@@ -98,23 +106,23 @@ def _method(intent: Intent, token_file: str) -> dict[str, Any]:
         method["max_backoff"] = intent.max_backoff
     if intent.namespace:
         method["namespace"] = intent.namespace
-    if config := _method_config(intent, token_file):
+    if config:
         method["config"] = config
     if intent.exit_on_err:
         method["exit_on_err"] = True
     return method
 
 
-def _method_config(intent: Intent, token_file: str) -> Mapping[str, str]:
-    config: dict[str, str] = {}
+def _method_config(intent: Intent, token_file: str, *, has_role: bool) -> Mapping[str, Any]:
+    config: dict[str, Any] = {}
     if intent.auth_type == "kubernetes":
         config["token_path"] = token_file
     elif intent.auth_type == "jwt" and "path" not in intent.auth_config:
         config["path"] = token_file
         config["remove_jwt_after_reading"] = "false"  # our volume is read-only
     config.update(intent.auth_config)
-    if intent.role:
-        config["role"] = intent.role
+    if has_role:
+        config["role"] = hole("role")
     return config
 
 

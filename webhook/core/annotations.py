@@ -4,6 +4,7 @@ The rows of `table.py` say how each text is read. Server defaults are read once,
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,15 +12,19 @@ from msgspec.structs import replace
 from webhook.core import secrets, telemetry
 from webhook.core.coherence import check, doubts
 from webhook.core.family import FAMILIES, Family
-from webhook.core.intent import Intent
+from webhook.core.intent import Frame, Intent
 from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused, warning
 from webhook.core.remarks import PARAMS, doubtful_params, orphans, underscored, unknown_key
-from webhook.core.table import BY_KEY, NEUTRAL, TABLE, Row, open_row, row_of
+from webhook.core.table import BY_KEY, TABLE, Row, open_row, row_of, secret_row
 from webhook.core.texts import boolean
 
 SWITCH = "agent-inject"
 STATUS = "agent-inject-status"
+_SWITCHES = (SWITCH, STATUS)
+ROLE = "role"
+FRAMES_MAX = 64  # kept
+FRAME_TEXT_MAX = 4_096  # characters of annotations; frames of more are made anew for each pod
 
 
 class Found:
@@ -44,9 +49,9 @@ def find(annotations: Mapping[str, str | None]) -> Found | None:
     """
     texts: dict[str, dict[str, str]] = {family.prefix: {} for family in FAMILIES}
     for key, value in annotations.items():
-        head, slash, name = key.partition("/")
-        if slash and (mine := texts.get(head + slash)) is not None:
-            mine[name] = value or ""
+        slash = key.find("/") + 1
+        if (mine := texts.get(key[:slash])) is not None:
+            mine[key[slash:]] = value or ""
     for family, other in (FAMILIES, FAMILIES[::-1]):
         if _wanted(family, texts[family.prefix]):
             found = Found(family, texts[family.prefix], texts[other.prefix])
@@ -98,28 +103,28 @@ class Reader:
                 fields[row.field] = row.read(raw)
             except ValueError as error:
                 raise ValueError(f"default of {row.key} {raw!r}: {error}") from error
-        self._preserve_case = fields.pop("preserve_case")
-        given = frozenset(key for key, raw in defaults.items() if raw != BY_KEY[key].default)
-        self._base = {
-            family: Intent(family=family, by_server=given, image=images[family.prefix], **fields) for family in FAMILIES
+        fields["by_server"] = frozenset(key for key, raw in defaults.items() if raw != BY_KEY[key].default)
+        self._defaults = {
+            family.prefix: {**fields, "family": family, "image": images[family.prefix]} for family in FAMILIES
         }
+        self._usual = {prefix: Frame(defaults) for prefix, defaults in self._defaults.items()}
+        self._kept_frame = lru_cache(FRAMES_MAX)(self._frame)
 
     def usual(self, family: Family) -> Intent:
         """Return what a pod gets whose author asks for nothing particular."""
-        return self._base[family]
+        return self._usual[family.prefix].intent
 
-    def read(self, found: Found, *, namespace: str) -> Intent:
+    def read(self, found: Found) -> Intent:
         """Return what the author asks for.
 
         Args:
             found: the pod's annotations, as `find` returned them.
-            namespace: that of the admission request.
 
         Raises:
             Refused: an annotation does not fit, alone or beside another; the first by the table's order.
         """
         try:
-            intent = self._read(found, namespace)
+            intent = self._read(found)
         except _UnfitError as error:
             raise _first_refusal(found) from error
         except secrets.SecretError as error:
@@ -128,39 +133,59 @@ class Reader:
         check(intent)
         return intent
 
-    def _read(self, found: Found, namespace: str) -> Intent:
-        fields: dict[str, Any] = {"request_namespace": namespace}
+    def _read(self, found: Found) -> Intent:
+        role = ""
+        framing: list[tuple[str, str]] = []
         by_secret: dict[str, dict[str, Any]] = {}
+        for key, raw in found.texts.items():
+            if key in _SWITCHES:
+                continue
+            if key == ROLE:
+                role = raw
+            elif (completed := secret_row(key)) is None:
+                framing.append((key, raw))
+            elif raw or not completed[0].empty_unsets:
+                row, name = completed
+                by_secret.setdefault(name, {})[row.field] = _value(row, raw)
+        base = self._frame_for(found.family.prefix, tuple(framing)).intent
+        if not by_secret:
+            return replace(base, texts=found.texts, role=role)
+        secrets.disambiguate(by_secret)
+        requests = secrets.requests(by_secret, volume_path=base.secret_volume_path, preserve_case=base.preserve_case)
+        intent = replace(base, texts=found.texts, role=role, secrets=tuple(requests))
+        if len(intent.secrets) == len(by_secret):
+            return intent
+        return replace(intent, warnings=tuple(sorted((*base.warnings, *orphans(found.family, by_secret)))))
+
+    def _frame_for(self, prefix: str, framing: tuple[tuple[str, str], ...]) -> Frame:
+        if not framing:
+            return self._usual[prefix]
+        is_light = sum(len(key) + len(raw) for key, raw in framing) <= FRAME_TEXT_MAX
+        return self._kept_frame(prefix, framing) if is_light else self._frame(prefix, framing)
+
+    def _frame(self, prefix: str, framing: tuple[tuple[str, str], ...]) -> Frame:
+        """Read all annotations but the role and those of secrets."""
+        fields = {**self._defaults[prefix], "texts": dict(framing)}
+        family: Family = fields["family"]
         by_param: dict[str, dict[str, str]] = {}
         remarks: list[str] = []
-        shapes = False
-        for key, raw in found.texts.items():
+        for key, raw in framing:
             row = BY_KEY.get(key)
             if row is not None:
                 if row.field and (raw or not row.empty_unsets):
                     fields[row.field] = _value(row, raw)
-                    shapes = shapes or key not in NEUTRAL
                     if row.doubt and (doubt := row.doubt(raw)):
-                        remarks.append(warning(found.family.prefix + key, doubt))
+                        remarks.append(warning(family.prefix + key, doubt))
             elif (completed := open_row(key)) is None:
-                remarks.append(unknown_key(found.family, key, among=len(remarks)))
-            elif (row := completed[0]).field in PARAMS:
-                by_param.setdefault(row.field, {})[completed[1]] = raw
-            elif raw or not row.empty_unsets:
-                by_secret.setdefault(completed[1], {})[row.field] = _value(row, raw)
-        base = self._base[found.family]
-        preserve_case = fields.pop("preserve_case", self._preserve_case)
-        if by_secret:
-            secrets.disambiguate(by_secret)
-            volume_path = fields.get("secret_volume_path", base.secret_volume_path)
-            fields["secrets"] = tuple(secrets.requests(by_secret, volume_path=volume_path, preserve_case=preserve_case))
-            remarks += orphans(found.family, by_secret)
+                remarks.append(unknown_key(family, key, among=len(remarks)))
+            else:
+                by_param.setdefault(completed[0].field, {})[completed[1]] = raw
         for field, params in by_param.items():
             fields[field] = _members(field, params)
-            remarks += doubtful_params(found.family, field, params)
-        intent = replace(base, texts=found.texts, shapes_containers=shapes, **fields)
-        remarks += doubts(intent)
-        return replace(intent, warnings=tuple(sorted(remarks))) if remarks else intent
+            remarks += doubtful_params(family, field, params)
+        frame = Frame(fields)
+        remarks += doubts(frame.intent)
+        return Frame({**fields, "warnings": tuple(sorted(remarks))}) if remarks else frame
 
 
 class _UnfitError(ValueError):

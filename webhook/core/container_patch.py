@@ -29,8 +29,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 _EMPTY: tuple[object, ...] = (None, {}, [])
 
 
-def apply(intent: Intent, kind: Kind, container: dict[str, Any]) -> Object:
-    """Return the container with the author's patch for this kind of agent applied.
+def apply(intent: Intent, kind: Kind, container: bytes) -> bytes:
+    """Return the container, JSON in and out, with the author's patch for this kind of agent applied.
 
     Raises:
         Refused: an operation does not apply, or the result is no container.
@@ -39,7 +39,7 @@ def apply(intent: Intent, kind: Kind, container: dict[str, Any]) -> Object:
     patch = intent.init_patch if kind is Kind.INIT else intent.sidecar_patch
     if not patch:
         return container
-    document = msgspec.json.decode(msgspec.json.encode(container))
+    document = msgspec.json.decode(container)
     if kind is not Kind.INIT:
         document.setdefault("lifecycle", {})
     try:
@@ -53,17 +53,16 @@ def apply(intent: Intent, kind: Kind, container: dict[str, Any]) -> Object:
             f"does not apply to the agent container: {type(error).__name__} {error}",
             "Correct the operation; paths are relative to the container",
         ) from error
-    return {member: value for member, value in document.items() if value not in _EMPTY}
+    return msgspec.json.encode({member: value for member, value in document.items() if value not in _EMPTY})
 
 
-def config_of(container: Object) -> Mapping[str, Any] | None:
-    """Return the agent configuration a container is given, None when it has none we can read."""
-    for variable in container.get("env") or ():
+def config_of(container: bytes) -> Mapping[str, Any] | None:
+    """Return the agent configuration a container, as JSON, is given; None when it has none we can read."""
+    for variable in msgspec.json.decode(container).get("env") or ():
         if variable.get("name") in ("VAULT_CONFIG", "BAO_CONFIG"):
             value = variable.get("value")
             try:
-                raw = value if isinstance(value, bytes) else base64.b64decode(value or "")
-                config = msgspec.json.decode(raw)
+                config = msgspec.json.decode(base64.b64decode(value or ""))
             except (ValueError, TypeError):
                 return None
             return config if isinstance(config, dict) else None

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from webhook.core import layout
 from webhook.core.agent_config import Kind
+from webhook.core.form import hole, rest
 from webhook.core.intent import Intent
+from webhook.core.security import Identity
 
 PROBE_PERIOD_S = 1
 PROBE_FAILURES = 600  # ten minutes; the agent retries faster by itself than a restart would
@@ -34,87 +36,72 @@ NAMES = {
 }
 
 
-class Particular(Struct, frozen=True, kw_only=True):
-    """What is particular to one pod's agent container."""
+class Own(Struct, frozen=True, kw_only=True):
+    """What is one pod's own in its agent containers, as JSON."""
 
-    config: bytes | None  # its configuration, None in ConfigMap mode
-    mounts: Sequence[Mapping[str, Any]]  # all but home
-    environment: Sequence[Mapping[str, Any]]  # copied from the app
-    probed: bool  # the app waits until a native agent's startup probe finds every file
-
-
-class Blank(Struct, frozen=True):
-    """An agent container without what is particular to one pod: configuration, mounts, startup probe."""
-
-    members: Mapping[str, Any]
-    environment: Sequence[Any]  # variables in front of the configuration
-    environment_after: Sequence[Any]
+    mounts: bytes  # of a `rest`, all but home
+    environment: bytes = b""  # of a `rest`, copied from the app
+    probe: bytes | None = None  # a text: the script of the startup probe, None for no probe
 
 
-class Blanks:
-    """The blanks of pods whose authors ask for nothing particular, encoded once; others are made when asked for."""
+def build(
+    kind: Kind, intent: Intent, identity: Identity | None, config: bytes, own: Own, *, ca_certificates: str
+) -> bytes:
+    """Return an agent container as JSON.
 
-    def __init__(self, ca_certificates: str) -> None:
-        """Start with none.
-
-        Args:
-            ca_certificates: of the Vault server, PEM; "" for none.
-        """
-        self._ca_certificates = ca_certificates
-        self._usual: dict[tuple[str, Kind, bool], Blank] = {}
-
-    def of(self, kind: Kind, intent: Intent, security_context: Mapping[str, Any] | None) -> Blank:
-        """Return the blank of one container."""
-        if intent.shapes_containers or intent.run_as_same_user:
-            return blank(kind, intent, security_context, self._ca_certificates)
-        key = (intent.family.prefix, kind, security_context is not None and "seccompProfile" in security_context)
-        usual = self._usual.get(key)
-        if usual is None:
-            usual = self._usual[key] = _encoded(blank(kind, intent, security_context, self._ca_certificates))
-        return usual
-
-
-def blank(kind: Kind, intent: Intent, security_context: Mapping[str, Any] | None, ca_certificates: str) -> Blank:
-    """Return what the operator's settings and a few annotations decide of a container."""
-    members: dict[str, Any] = {
-        "name": NAMES[kind][0],
-        "image": intent.image,
-        "command": ("/bin/sh", "-ec"),
-        "args": (_script(kind, intent),),
-        "resources": resources(intent, kind),
-    }
-    if kind is Kind.NATIVE:
-        members["restartPolicy"] = "Always"
-    elif kind is Kind.SIDECAR and intent.revoke:
-        command = ("/bin/sh", "-c", f"/bin/sleep {intent.revoke_grace_s} && {revocation(intent)}")
-        members["lifecycle"] = {"preStop": {"exec": {"command": command}}}
-    if security_context is not None:
-        members["securityContext"] = security_context
-    return Blank(members, _environment(intent), _variables(intent, {"CACERT_BYTES": ca_certificates}))
-
-
-def _encoded(plain: Blank) -> Blank:
-    """Return a blank whose parts are JSON already, to be copied as they are."""
-    return Blank(
-        {member: Raw(_encode(value)) for member, value in plain.members.items()},
-        [Raw(_encode(variable)) for variable in plain.environment],
-        [Raw(_encode(variable)) for variable in plain.environment_after],
+    Args:
+        kind: which of the agents.
+        intent: what the pod's author asks for.
+        identity: whom it runs as, None for no security context.
+        config: its configuration, unused in ConfigMap mode.
+        own: the pod's own parts.
+        ca_certificates: of the Vault server, PEM; "" for none.
+    """
+    has_probe = own.probe is not None
+    form = intent.frame.form(
+        (kind, identity, has_probe), lambda usual: _members(kind, usual, identity, ca_certificates, has_probe=has_probe)
+    )
+    return form.fill(
+        {
+            b"config": _encode(config),  # bytes: encoded as base64
+            b"environment": own.environment,
+            b"mounts": own.mounts,
+            b"probe": own.probe or b"",
+        }
     )
 
 
-def build(kind: Kind, intent: Intent, blank: Blank, particular: Particular) -> dict[str, Any]:
-    """Return an agent container: the blank, completed for one pod."""
-    config: Sequence[Any] = ()
-    if particular.config is not None:
-        config = ({"name": layout.CONFIG_VARIABLE, "value": particular.config},)  # bytes: encoded as base64
-    container: dict[str, Any] = {
-        **blank.members,
-        "env": (*blank.environment, *config, *blank.environment_after, *particular.environment),
-        "volumeMounts": ({"name": NAMES[kind][1], "mountPath": layout.HOME}, *particular.mounts),
+def _members(
+    kind: Kind, usual: Intent, identity: Identity | None, ca_certificates: str, *, has_probe: bool
+) -> Mapping[str, Any]:
+    """Return a container with holes for what is a pod's own."""
+    name, home = NAMES[kind]
+    config = () if usual.configmap else ({"name": layout.CONFIG_VARIABLE, "value": hole("config")},)
+    certificates = _variables(usual, {"CACERT_BYTES": ca_certificates})
+    members: dict[str, Any] = {
+        "name": name,
+        "image": usual.image,
+        "command": ("/bin/sh", "-ec"),
+        "args": (_script(kind, usual),),
+        "resources": resources(usual, kind),
+        "env": (*_environment(usual), *config, *certificates, rest("environment")),
+        "volumeMounts": ({"name": home, "mountPath": layout.HOME}, rest("mounts")),
     }
-    if particular.probed and kind is Kind.NATIVE:
-        container["startupProbe"] = startup_probe(intent)
-    return container
+    if kind is Kind.NATIVE:
+        members["restartPolicy"] = "Always"
+    elif kind is Kind.SIDECAR and usual.revoke:
+        command = ("/bin/sh", "-c", f"/bin/sleep {usual.revoke_grace_s} && {revocation(usual)}")
+        members["lifecycle"] = {"preStop": {"exec": {"command": command}}}
+    if identity is not None:
+        members["securityContext"] = identity.security_context
+    if has_probe:
+        members["startupProbe"] = {
+            "exec": {"command": ("/bin/sh", "-c", hole("probe"))},
+            "periodSeconds": PROBE_PERIOD_S,
+            "failureThreshold": PROBE_FAILURES,
+            "timeoutSeconds": 5,
+        }
+    return members
 
 
 def _script(kind: Kind, intent: Intent) -> str:
@@ -230,15 +217,9 @@ def _own(cpu: str | None, memory: str | None, ephemeral: str | None) -> dict[str
     return {name: amount for name, amount in own.items() if amount is not None}
 
 
-def startup_probe(intent: Intent) -> dict[str, Any]:
-    """Return the probe that holds the app back until every file is there, and says in its event what is missing and why."""
+def probe_script(intent: Intent) -> str:
+    """Return what holds the app back until every file is there, and says in its event what is missing and why."""
     files = [secret.destination for secret in intent.secrets] or [layout.TOKEN_SINK]
     last_error = f"grep -E '\\* |\\[ERROR\\]|error' {layout.LOG_FILE} 2>/dev/null | tail -n 1 | sed 's/^[ |]*//'"
     missing = f'echo "not rendered yet: $f | $({last_error})"'
-    script = f'for f in {shlex.join(files)}; do test -f "$f" || {{ {missing}; exit 1; }}; done'
-    return {
-        "exec": {"command": ("/bin/sh", "-c", script)},
-        "periodSeconds": PROBE_PERIOD_S,
-        "failureThreshold": PROBE_FAILURES,
-        "timeoutSeconds": 5,
-    }
+    return f'for f in {shlex.join(files)}; do test -f "$f" || {{ {missing}; exit 1; }}; done'

@@ -1,6 +1,6 @@
 """What is copied from the pod's own containers into the agents: mounts on request, and what AWS authentication needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,16 +10,17 @@ from webhook.core.containers import AWS_VARIABLES
 from webhook.core.intent import Intent
 from webhook.core.pod import Spec, environment
 from webhook.core.review import Review, raw_containers
+from webhook.core.volumes import Mount
 
 Object = Mapping[str, Any]
 _TOKEN_PATH_PART = "serviceaccount"  # noqa: S105 part of a path; in any letter case
 _AWS_PATH_PART = "eks.amazonaws.com"
 
 
-def copied_mounts(review: Review, spec: Spec, name: str, taken: Sequence[Object]) -> list[Object]:
+def copied_mounts(review: Review, spec: Spec, name: str, taken: Iterable[Mount]) -> list[Object]:
     """Return all mounts of the containers of this name as written, but tokens and paths the agent mounts already."""
     tokens = {volume.name for volume in spec.volumes or () if volume.token_source()}
-    paths = {mount["mountPath"].rstrip("/") for mount in taken}
+    paths = {mount.mountPath.rstrip("/") for mount in taken}
     copies: list[Object] = []
     for member in raw_containers(review).values():
         for container in member:
@@ -34,12 +35,12 @@ def copied_mounts(review: Review, spec: Spec, name: str, taken: Sequence[Object]
     return copies
 
 
-def aws_token_mounts(spec: Spec) -> list[Object]:
+def aws_token_mounts(spec: Spec) -> list[Mount]:
     """Return a read-only mount of the first AWS token volume the app mounts, or none."""
     for container in spec.containers or ():
         for mount in container.mounts:
             if mount.mountPath and _AWS_PATH_PART in mount.mountPath:
-                return [{"name": mount.name, "mountPath": mount.mountPath, "readOnly": True}]
+                return [Mount(mount.name or "", mount.mountPath, readOnly=True)]
     return []
 
 

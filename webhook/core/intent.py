@@ -3,13 +3,16 @@
 Every field is named in a row of `table.py`, which tells its annotation, default and effect.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from msgspec import Struct
 
 from webhook.core.family import VAULT, Family
+from webhook.core.form import Form
+
+FORMS_MAX = 64  # of one frame; a pod's own paths and users are part of what a form is made for
 
 
 class SecretRequest(Struct, frozen=True, kw_only=True):
@@ -32,14 +35,14 @@ class SecretRequest(Struct, frozen=True, kw_only=True):
 class Intent(Struct, frozen=True, kw_only=True):
     """One pod's wish. Texts are "" where the annotation is absent or says nothing."""
 
+    frame: "Frame"
     family: Family = VAULT
     texts: Mapping[str, str] = {}  # the pod's own annotations of ours, keys without prefix
     by_server: AbstractSet[str] = frozenset()  # keys for which the operator set another default than ours
-    shapes_containers: bool = False  # an annotation that changes more of the agents than configuration and mounts
     warnings: tuple[str, ...] = ()
     secrets: tuple[SecretRequest, ...] = ()
     # switches and pod shape
-    request_namespace: str = ""
+    request_namespace: str = ""  # nothing uses it
     containers: tuple[str, ...] | None = None  # None: all
     init_first: bool
     pre_populate: bool
@@ -75,6 +78,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     secret_volume_read_only: bool
     secret_volume_size_limit: str = ""
     default_template: str
+    preserve_case: bool  # of secrets that do not say
     inject_token: bool
     # connection
     address: str
@@ -133,3 +137,27 @@ class Intent(Struct, frozen=True, kw_only=True):
     def annotation(self, key: str) -> str:
         """Return an annotation's whole key as the author writes it."""
         return self.family.prefix + key
+
+
+class Frame:
+    """One way to ask: all that annotations and settings decide but role and secrets, shared by the pods that ask alike.
+
+    Attributes:
+        intent: what is asked for, without role and secrets. What is built of it holds nothing of one pod.
+    """
+
+    __slots__ = ("_forms", "intent")
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        """Make the intent from its fields."""
+        self.intent = Intent(frame=self, **fields)
+        self._forms: dict[Hashable, Form] = {}
+
+    def form(self, key: Hashable, build: Callable[[Intent], object]) -> Form:
+        """Return the form of this key, built from the frame's intent when it is first asked for."""
+        form = self._forms.get(key)
+        if form is None:
+            if len(self._forms) >= FORMS_MAX:
+                self._forms.clear()
+            form = self._forms[key] = Form(build(self.intent))
+        return form

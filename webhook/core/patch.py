@@ -1,16 +1,11 @@
 """A Plan as RFC 6902 operations, in an order in which each one applies to what the ones before it left."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import msgspec
+from collections.abc import Sequence
 
 from webhook.core.annotations import STATUS
-from webhook.core.family import Family
+from webhook.core.family import FAMILIES, Family
 from webhook.core.plan import Plan
 from webhook.core.pod import Spec
-
-_encode = msgspec.json.Encoder().encode
 
 
 def pointer(*parts: str) -> str:
@@ -20,34 +15,41 @@ def pointer(*parts: str) -> str:
 
 def encode(plan: Plan, spec: Spec, family: Family) -> bytes | None:
     """Return the patch as JSON bytes, None when there is nothing to do."""
-    operations = list(_operations(plan, spec, family))
-    return _encode(operations) if operations else None
+    operations = _operations(plan, spec, family)
+    return b"[%b]" % b",".join(operations) if operations else None
 
 
-def _operations(plan: Plan, spec: Spec, family: Family) -> Iterator[Mapping[str, Any]]:
-    if plan.volumes:
-        yield from _append("/spec/volumes", plan.volumes, has_list=bool(spec.volumes))
+def _operations(plan: Plan, spec: Spec, family: Family) -> list[bytes]:
+    operations = _append("/spec/volumes", plan.volumes, has_list=bool(spec.volumes))
     for own in plan.mounts:  # before agents are put in front: indices are still the submitted pod's
         path = f"/spec/{own.member}/{own.index}/volumeMounts"
-        yield from _append(path, own.mounts, has_list=own.has_mounts)
-    if plan.init_agents:
-        if plan.init_first and spec.initContainers:
-            for agent in reversed(plan.init_agents):
-                yield {"op": "add", "path": "/spec/initContainers/0", "value": agent}
-        else:
-            yield from _append("/spec/initContainers", plan.init_agents, has_list=bool(spec.initContainers))
-    yield from _append("/spec/containers", plan.sidecars, has_list=bool(spec.containers))
+        operations += _append(path, own.mounts, has_list=own.has_mounts)
+    if plan.init_first and spec.initContainers:
+        operations += [_add("/spec/initContainers/0", agent) for agent in reversed(plan.init_agents)]
+    else:
+        operations += _append("/spec/initContainers", plan.init_agents, has_list=bool(spec.initContainers))
+    operations += _append("/spec/containers", plan.sidecars, has_list=bool(spec.containers))
     if plan.share_process_namespace:
-        yield {"op": "add", "path": "/spec/shareProcessNamespace", "value": True}
+        operations.append(_add("/spec/shareProcessNamespace", b"true"))
     if plan.mark:
-        path = pointer("metadata", "annotations", family.prefix + STATUS)
-        yield {"op": "add", "path": path, "value": "injected"}
+        operations.append(_MARKS[family.prefix])
+    return operations
 
 
-def _append(path: str, items: Sequence[Any], *, has_list: bool) -> Iterator[Mapping[str, Any]]:
-    """Yield what adds items to a list; a list that is absent or empty is added once, whole."""
+def _append(path: str, items: Sequence[bytes], *, has_list: bool) -> list[bytes]:
+    """Return what adds items to a list; a list that is absent or empty is added once, whole."""
     if has_list:
-        for item in items:
-            yield {"op": "add", "path": f"{path}/-", "value": item}
-    elif items:
-        yield {"op": "add", "path": path, "value": items}
+        path += "/-"
+        return [_add(path, item) for item in items]
+    return [_add(path, b"[%b]" % b",".join(items))] if items else []
+
+
+def _add(path: str, value: bytes) -> bytes:
+    """Return an operation; the paths are ours and plain ASCII."""
+    return b"".join((b'{"op":"add","path":"', path.encode(), b'","value":', value, b"}"))
+
+
+_MARKS = {
+    family.prefix: _add(pointer("metadata", "annotations", family.prefix + STATUS), b'"injected"')
+    for family in FAMILIES
+}

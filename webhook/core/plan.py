@@ -1,8 +1,8 @@
 """What to add to a pod: volumes, agent containers, mounts. Conflicts with the pod are refused, what is there already is kept."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from webhook.core import agent_config, containers, existing, layout
@@ -10,19 +10,20 @@ from webhook.core.agent_config import Kind
 from webhook.core.container_patch import apply as apply_container_patch
 from webhook.core.copied import aws_environment, aws_token_mounts, copied_mounts
 from webhook.core.existing import Agents
+from webhook.core.form import elements
 from webhook.core.intent import Intent
 from webhook.core.pod import Container, Pod, Spec
 from webhook.core.profile import Profile
 from webhook.core.reasons import Reason
-from webhook.core.refusal import refused, warning
+from webhook.core.refusal import Refused, refused, warning
 from webhook.core.review import Review
-from webhook.core.security import security_context
+from webhook.core.security import identity_of
 from webhook.core.shape import Shape, shape_of
 from webhook.core.surprises import surprises
 from webhook.core.token import Token
-from webhook.core.volumes import agent_mounts, secret_mounts, secret_volumes, volumes
+from webhook.core.volumes import Mount, agent_mounts, secret_volumes, volumes
 
-Object = Mapping[str, Any]
+_encode = msgspec.json.Encoder().encode
 
 
 class MountsOf(Struct, frozen=True):
@@ -31,17 +32,17 @@ class MountsOf(Struct, frozen=True):
     member: str  # "containers" or "initContainers"
     index: int
     has_mounts: bool  # the container has a list to append to
-    mounts: Sequence[Object]
+    mounts: Sequence[bytes]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Everything that is added; empty sequences where nothing is."""
+    """Everything that is added, each object as JSON; empty sequences where nothing is."""
 
-    volumes: Sequence[Object] = ()
+    volumes: Sequence[bytes] = ()
     mounts: Sequence[MountsOf] = ()
-    init_agents: Sequence[Object] = ()
+    init_agents: Sequence[bytes] = ()
     init_first: bool = False
-    sidecars: Sequence[Object] = ()
+    sidecars: Sequence[bytes] = ()
     share_process_namespace: bool = False
     mark: bool = False  # write the status annotation
     injection_type: str = ""  # as the reference's metric names it; "" when no agent is added
@@ -50,23 +51,14 @@ class Plan(Struct, frozen=True, kw_only=True):
     warnings: Sequence[str] = ()
 
 
-class Workshop:
-    """What depends on the operator's settings alone, built once."""
-
-    def __init__(self, profile: Profile) -> None:
-        """Keep the profile, and blank containers for it."""
-        self.profile = profile
-        self.blanks = containers.Blanks(profile.ca_certificates)
-
-
-def build(review: Review, pod: Pod, intent: Intent, workshop: Workshop, token: Token, *, marked: bool) -> Plan:
+def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Token, *, marked: bool) -> Plan:
     """Return what to add.
 
     Args:
         review: the request, for those parts of the pod that are copied as written.
         pod: as submitted.
         intent: what its author asks for.
-        workshop: what the operator decided, and what was built once from it.
+        profile: what the operator decided.
         token: the service account token the agent logs in with.
         marked: the status annotation says the pod is injected.
 
@@ -80,15 +72,15 @@ def build(review: Review, pod: Pod, intent: Intent, workshop: Workshop, token: T
     if marked:
         problem = "the pod is marked as injected and has no agent; nothing is added. Remove this annotation"
         return Plan(has_agent=False, warnings=[warning(intent.annotation("agent-inject-status"), problem)])
-    profile = workshop.profile
     shape = shape_of(intent, profile, spec)
     secrets = secret_volumes(intent)
     added = volumes(intent, profile, token, shape, secrets)
     _refuse_taken_names(spec, added)
-    init_agents, sidecars = _agents(review, spec, intent, workshop, token, shape)
+    mounts = _mounts_of_agents(review, spec, intent, agent_mounts(intent, token, shape, secrets))
+    init_agents, sidecars = _agents(spec, intent, profile, token, shape, mounts)
     return Plan(
-        volumes=added,
-        mounts=_mounts(spec, intent, secret_mounts(secrets, read_only=intent.secret_volume_read_only), frozenset()),
+        volumes=[*added.values()],
+        mounts=_mounts(spec, intent, secrets, frozenset()),
         init_agents=init_agents,
         init_first=shape.first,
         sidecars=sidecars,
@@ -100,20 +92,24 @@ def build(review: Review, pod: Pod, intent: Intent, workshop: Workshop, token: T
 
 
 def _agents(
-    review: Review, spec: Spec, intent: Intent, workshop: Workshop, token: Token, shape: Shape
-) -> tuple[list[Object], list[Object]]:
+    spec: Spec, intent: Intent, profile: Profile, token: Token, shape: Shape, mounts: bytes
+) -> tuple[list[bytes], list[bytes]]:
     """Return the agents that are init containers, and those that are containers."""
-    mounts = _mounts_of_agents(review, spec, intent, token, shape)
-    environment = aws_environment(spec, intent) if intent.auth_type == "aws" else ()
-    context = security_context(spec, intent)
-    configs = agent_config.Configs(intent, token.file, persistent_cache=shape.persistent_cache)
+    identity = identity_of(spec, intent)
+    own = containers.Own(
+        mounts=mounts,
+        environment=elements(aws_environment(spec, intent)) if intent.auth_type == "aws" else b"",
+        probe=_encode(containers.probe_script(intent)) if shape.probed else None,
+    )
+    configs = (
+        None if intent.configmap else agent_config.Configs(intent, token.file, persistent_cache=shape.persistent_cache)
+    )
 
-    def agent(kind: Kind) -> Object:
-        config = None if intent.configmap else configs.of(kind)
-        if config is not None:
-            _refuse_too_large(intent, config)
-        particular = containers.Particular(config=config, mounts=mounts, environment=environment, probed=shape.probed)
-        container = containers.build(kind, intent, workshop.blanks.of(kind, intent, context), particular)
+    def agent(kind: Kind) -> bytes:
+        config = configs.of(kind) if configs else b""
+        if len(config) > agent_config.BYTES_MAX:
+            raise _too_large(intent, config)
+        container = containers.build(kind, intent, identity, config, own, ca_certificates=profile.ca_certificates)
         return apply_container_patch(intent, kind, container)
 
     init_agents = [agent(Kind.INIT)] if shape.init else []
@@ -123,43 +119,44 @@ def _agents(
     return ([*init_agents, sidecar], []) if shape.sidecar is Kind.NATIVE else (init_agents, [sidecar])
 
 
-def _mounts_of_agents(review: Review, spec: Spec, intent: Intent, token: Token, shape: Shape) -> list[Object]:
-    mounts = agent_mounts(intent, token, shape, secret_volumes(intent))
+def _mounts_of_agents(review: Review, spec: Spec, intent: Intent, own: Iterable[Mount]) -> bytes:
+    """Return what every agent mounts besides its home, as elements of a JSON list."""
+    mounts = [*own]
     if intent.auth_type == "aws":
         mounts += aws_token_mounts(spec)
-    if intent.copy_mounts_of:
-        mounts += copied_mounts(review, spec, intent.copy_mounts_of, mounts)
-    return mounts
+    if not intent.copy_mounts_of:
+        return elements(mounts)
+    return elements([*mounts, *copied_mounts(review, spec, intent.copy_mounts_of, mounts)])
 
 
-def _refuse_too_large(intent: Intent, config: bytes) -> None:
-    if not agent_config.fits_one_variable(config):
-        raise refused(
-            Reason.CONFIG_TOO_LARGE,
-            intent.annotation("agent-inject-template-<name>"),
-            f"the agent's configuration has {len(config)} bytes, too many for one environment variable"
-            f" ({agent_config.VARIABLE_BYTES_MAX} bytes in base64)",
-            "Shorten the templates, or use agent-configmap",
-        )
+def _too_large(intent: Intent, config: bytes) -> Refused:
+    return refused(
+        Reason.CONFIG_TOO_LARGE,
+        intent.annotation("agent-inject-template-<name>"),
+        f"the agent's configuration has {len(config)} bytes, too many for one environment variable"
+        f" ({agent_config.VARIABLE_BYTES_MAX} bytes in base64)",
+        "Shorten the templates, or use agent-configmap",
+    )
 
 
-def _refuse_taken_names(spec: Spec, volumes: Sequence[Object]) -> None:
-    own = {volume.name for volume in spec.volumes or ()}
-    for volume in volumes:
-        if volume["name"] in own:
+def _refuse_taken_names(spec: Spec, added: Mapping[str, object]) -> None:
+    for volume in spec.volumes or ():
+        if volume.name in added:
             raise refused(
                 Reason.NAME_TAKEN,
-                f"spec.volumes {volume['name']}",
+                f"spec.volumes {volume.name}",
                 "the pod has a volume of its own with a name the injection needs",
                 "Rename the pod's volume",
             )
 
 
-def _mounts(spec: Spec, intent: Intent, mounts: Sequence[Object], agents: frozenset[str]) -> list[MountsOf]:
+def _mounts(spec: Spec, intent: Intent, secrets: Mapping[str, str], agents: frozenset[str]) -> list[MountsOf]:
     """Return the secret mounts the pod's own containers lack: the app containers asked for, and all init containers.
 
     Init containers see the secrets only if they are rendered before them; native sidecars among them live as long as the app.
     """
+    is_read_only = intent.secret_volume_read_only
+    mounts = {path: _encode(Mount(name, path, is_read_only)) for path, name in secrets.items()}
     planned = []
     for member, own in (("containers", spec.containers), ("initContainers", spec.initContainers)):
         for index, container in enumerate(own or ()):
@@ -169,25 +166,24 @@ def _mounts(spec: Spec, intent: Intent, mounts: Sequence[Object], agents: frozen
                 wanted = intent.containers is None or container.name in intent.containers
             else:
                 wanted = intent.pre_populate or container.restartPolicy == "Always"
-            if wanted and (lacking := _lacking(container, mounts)):
+            if wanted and (lacking := [mounts[path] for path in _lacking(container, secrets)]):
                 planned.append(MountsOf(member, index, bool(container.volumeMounts), lacking))
     return planned
 
 
-def _lacking(container: Container, mounts: Sequence[Object]) -> Sequence[Object]:
+def _lacking(container: Container, secrets: Mapping[str, str]) -> Iterable[str]:
+    """Return the paths at which a container does not mount the secrets yet."""
     if not container.volumeMounts:
-        return mounts
-    taken = {(mount.mountPath or "").rstrip("/"): mount.name for mount in container.volumeMounts}
-    lacking = []
-    for mount in mounts:
-        name = taken.get(mount["mountPath"])
-        if name is None:
-            lacking.append(mount)
-        elif name != mount["name"]:
+        return secrets
+    lacking = dict(secrets)
+    for mount in container.volumeMounts:
+        path = (mount.mountPath or "").rstrip("/")
+        name = lacking.pop(path, mount.name)
+        if name != mount.name:
             raise refused(
                 Reason.MOUNT_PATH_TAKEN,
                 f"container {container.name}",
-                f"volume {name!r} is mounted at {mount['mountPath']}, where secrets are to be mounted",
+                f"volume {mount.name!r} is mounted at {path}, where secrets are to be mounted",
                 "Mount it elsewhere, or set the annotation secret-volume-path",
             )
     return lacking
@@ -206,8 +202,7 @@ def _complete(spec: Spec, intent: Intent, agents: Agents, *, marked: bool) -> Pl
     volumes = {volume.name for volume in spec.volumes or ()}
     if not (agents.by_us and layout.SECRETS in volumes):
         return Plan(token_is_ours=False)  # another injector's work, whole: left alone
-    mounts = secret_mounts(secret_volumes(intent), read_only=intent.secret_volume_read_only)
-    return Plan(mounts=_mounts(spec, intent, mounts, agents.names), mark=not marked)
+    return Plan(mounts=_mounts(spec, intent, secret_volumes(intent), agents.names), mark=not marked)
 
 
 def _shares_process_namespace(spec: Spec, intent: Intent) -> bool:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from webhook.core import acl, login
 from webhook.core.bindings import Snapshot
-from webhook.core.claim import Claim, Rules
+from webhook.core.claim import Claim, PolicyCheck, Rules
 from webhook.core.container_patch import config_of
 from webhook.core.intent import Intent
 from webhook.core.layout import API_TOKEN_PATH
@@ -160,7 +160,7 @@ def check(claim: Claim, intent: Intent, snapshot: Snapshot | None, rules: Rules,
     """
     verdict = login.check(claim, snapshot, rules, now)
     remarks = [_Remark(*_subject(finding.reason, intent), finding) for finding in verdict.findings]
-    if verdict.decision is not Level.DENY:
+    if verdict.decision is not Level.DENY and rules.policy_check is not PolicyCheck.OFF:
         remarks += _of_secrets(claim, intent, snapshot, rules, now)
     if not remarks:
         return _PASSED

@@ -1,7 +1,7 @@
 """Who the agent containers run as, and the security context that Pod Security `restricted` asks for."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from webhook.core.intent import Intent
 from webhook.core.pod import Spec
@@ -9,8 +9,29 @@ from webhook.core.reasons import Reason
 from webhook.core.refusal import refused
 
 
-def security_context(spec: Spec, intent: Intent) -> Mapping[str, Any] | None:
-    """Return the context of the agent containers, None where they are to have none.
+class Identity(NamedTuple):
+    """Whom the agent containers run as."""
+
+    user: int
+    group: int
+    adds_seccomp: bool  # the pod names no profile of its own
+
+    @property
+    def security_context(self) -> Mapping[str, Any]:
+        """Return the security context of a container."""
+        context: dict[str, Any] = {
+            "runAsUser": self.user,
+            "runAsGroup": self.group,
+            "runAsNonRoot": self.user != 0,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ("ALL",)},
+        }
+        return {**context, "seccompProfile": {"type": "RuntimeDefault"}} if self.adds_seccomp else context
+
+
+def identity_of(spec: Spec, intent: Intent) -> Identity | None:
+    """Return whom the agent containers run as, None where they are to have no security context.
 
     Raises:
         Refused: the agent is to run as the app's user, and that is not given or root.
@@ -18,17 +39,8 @@ def security_context(spec: Spec, intent: Intent) -> Mapping[str, Any] | None:
     user = _same_user(spec, intent) if intent.run_as_same_user else intent.run_as_user
     if not intent.set_security_context and not _pod_states_identity(intent):
         return None
-    context: dict[str, Any] = {
-        "runAsUser": user,
-        "runAsGroup": intent.run_as_group,
-        "runAsNonRoot": user != 0,
-        "readOnlyRootFilesystem": True,
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ("ALL",)},
-    }
-    if spec.securityContext is None or spec.securityContext.seccompProfile is None:
-        context["seccompProfile"] = {"type": "RuntimeDefault"}
-    return context
+    pod = spec.securityContext
+    return Identity(user, intent.run_as_group, pod is None or pod.seccompProfile is None)
 
 
 def _pod_states_identity(intent: Intent) -> bool:

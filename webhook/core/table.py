@@ -584,38 +584,25 @@ TABLE: tuple[Row, ...] = (
     ),
 )
 
-# Annotations that reach no more of an agent container than its configuration and mounts; with these alone, and those of secrets,
-# the rest of the container is the operator's and built once (containers.Blanks).
-NEUTRAL = frozenset(
-    {
-        "agent-inject",
-        "agent-inject-status",
-        "agent-request-namespace",
-        "agent-init-first",
-        "agent-pre-populate",
-        "agent-pre-populate-only",
-        "agent-share-process-namespace",
-        "agent-extra-secret",
-        "role",
-        "tls-secret",
-        "agent-inject-token",
-        "agent-inject-default-template",
-        "preserve-secret-case",
-        "secret-volume-path",
-        "secret-volume-read-only",
-        "secret-volume-size-limit",
-    }
-)
 BY_KEY = {row.key: row for row in TABLE if not row.is_open}
 OPEN = {row.stem: row for row in TABLE if row.is_open}
+_OF_SECRETS = {stem: row for stem, row in OPEN.items() if row.key.endswith("<name>")}
 # A longer stem before a shorter one that begins it: agent-inject-template-file- before agent-inject-template-.
-_OPEN_KEY = re.compile(f"({'|'.join(map(re.escape, sorted(OPEN, key=len, reverse=True)))})(.+)", re.DOTALL)
+_LONGEST_FIRST = "|".join(map(re.escape, sorted(OPEN, key=len, reverse=True)))
+_OPEN_KEY = re.compile(f"({_LONGEST_FIRST})(.+)", re.DOTALL)
 
 
 def open_row(key: str) -> tuple[Row, str] | None:
     """Return the row of a key that its author completed, and what it was completed with; None where there is none."""
     parts = _OPEN_KEY.fullmatch(key)
     return None if parts is None else (OPEN[parts[1]], parts[2])
+
+
+def secret_row(key: str) -> tuple[Row, str] | None:
+    """Return the row of a key that belongs to one secret, and the secret's name; None for other keys."""
+    parts = _OPEN_KEY.fullmatch(key)
+    row = None if parts is None else _OF_SECRETS.get(parts[1])
+    return None if parts is None or row is None else (row, parts[2])
 
 
 def row_of(key: str) -> Row | None:

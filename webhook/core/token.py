@@ -4,17 +4,20 @@ Either way the agent containers never get an API token: something of ours sits w
 mount one.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
+import msgspec
 from msgspec import Struct
 
 from webhook.core import layout
+from webhook.core.form import Form, hole
 from webhook.core.intent import Intent
 from webhook.core.pod import Pod, Spec, Volume
 from webhook.core.profile import AUTO_AUDIENCE, DEFAULT_AUDIENCE, Profile
 from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Token(Struct, frozen=True):
@@ -25,17 +28,30 @@ class Token(Struct, frozen=True):
     file_name: str
     audience: str  # "" where the author's volume names none: the API server's default
     expiration_s: int | None
-    volume: Mapping[str, Any] | None  # to add; None when the author's is used
+    is_ours: bool  # its volume is added; False when the author's is used
 
     @property
     def file(self) -> str:
         """Return the path of the token's file in the agent containers."""
         return f"{self.mount_path}/{self.file_name}"
 
-    def mounts(self) -> list[Mapping[str, Any]]:
-        """Return the agents' mounts of it."""
-        paths = dict.fromkeys((self.mount_path, layout.API_TOKEN_PATH))
-        return [{"name": self.volume_name, "mountPath": path, "readOnly": True} for path in paths]
+    @property
+    def mount_paths(self) -> Iterable[str]:
+        """Return where the agents mount it: at its own place, and where the ServiceAccount plugin looks."""
+        return dict.fromkeys((self.mount_path, layout.API_TOKEN_PATH))
+
+    def volume(self) -> bytes:
+        """Return the volume to add, as JSON."""
+        own = {
+            b"name": _encode(self.volume_name),
+            b"audience": _encode(self.audience),
+            b"expiration": _encode(self.expiration_s),
+        }
+        return _VOLUME.fill(own)
+
+
+_SOURCE = {"audience": hole("audience"), "expirationSeconds": hole("expiration"), "path": layout.TOKEN_FILE}
+_VOLUME = Form({"name": hole("name"), "projected": {"sources": ({"serviceAccountToken": _SOURCE},)}})
 
 
 def choose(pod: Pod, intent: Intent, profile: Profile, pinned_audience: str) -> Token:
@@ -61,15 +77,13 @@ def choose(pod: Pod, intent: Intent, profile: Profile, pinned_audience: str) -> 
 
 def projected(spec: Spec, profile: Profile, audience: str) -> Token:
     """Return our own token with this audience, in a volume whose name the pod does not use."""
-    name = _free_name(spec)
-    source = {"audience": audience, "expirationSeconds": profile.token_expiration_s, "path": layout.TOKEN_FILE}
     return Token(
-        volume_name=name,
+        volume_name=_free_name(spec),
         mount_path=layout.TOKEN_PATH,
         file_name=layout.TOKEN_FILE,
         audience=audience,
         expiration_s=profile.token_expiration_s,
-        volume={"name": name, "projected": {"sources": ({"serviceAccountToken": source},)}},
+        is_ours=True,
     )
 
 
@@ -111,7 +125,7 @@ def _of_volume(intent: Intent, volume: Volume, mount_path: str) -> Token:
         file_name=source.path,
         audience=source.audience or "",
         expiration_s=source.expirationSeconds,
-        volume=None,
+        is_ours=False,
     )
 
 

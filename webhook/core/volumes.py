@@ -1,7 +1,10 @@
 """The volumes that are added: memory for homes, rendered files and cache; what annotations name; the agent's token."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+import msgspec
+from msgspec import Struct
 
 from webhook.core import layout
 from webhook.core.intent import Intent
@@ -9,7 +12,15 @@ from webhook.core.profile import Profile
 from webhook.core.shape import Shape
 from webhook.core.token import Token
 
-Object = Mapping[str, Any]
+_encode = msgspec.json.Encoder().encode
+
+
+class Mount(Struct, frozen=True, omit_defaults=True):
+    """A mount to add to a container."""
+
+    name: str
+    mountPath: str
+    readOnly: bool = False
 
 
 def secret_volumes(intent: Intent) -> Mapping[str, str]:
@@ -24,52 +35,50 @@ def secret_volumes(intent: Intent) -> Mapping[str, str]:
     return paths
 
 
-def secret_mounts(paths: Mapping[str, str], *, read_only: bool = False) -> list[Object]:
-    """Return the mounts of `secret_volumes`."""
-    if read_only:
-        return [{"name": name, "mountPath": path, "readOnly": True} for path, name in paths.items()]
-    return [{"name": name, "mountPath": path} for path, name in paths.items()]
-
-
-def agent_mounts(intent: Intent, token: Token, shape: Shape, secrets: Mapping[str, str]) -> list[Object]:
-    """Return what every agent container mounts besides its home."""
-    mounts = [*token.mounts(), *secret_mounts(secrets)]
+def agent_mounts(intent: Intent, token: Token, shape: Shape, secrets: Mapping[str, str]) -> Iterator[Mount]:
+    """Yield what every agent container mounts besides its home; `secrets` as `secret_volumes` returns them."""
+    for path in token.mount_paths:
+        yield Mount(token.volume_name, path, readOnly=True)
+    for path, name in secrets.items():
+        yield Mount(name, path)
     if intent.extra_secret:
-        mounts.append({"name": layout.EXTRA, "mountPath": layout.EXTRA_PATH, "readOnly": True})
+        yield Mount(layout.EXTRA, layout.EXTRA_PATH, readOnly=True)
     if intent.configmap:
-        mounts.append({"name": layout.CONFIGMAP, "mountPath": layout.CONFIGMAP_PATH, "readOnly": True})
+        yield Mount(layout.CONFIGMAP, layout.CONFIGMAP_PATH, readOnly=True)
     if intent.tls_secret:
-        mounts.append({"name": layout.TLS, "mountPath": layout.TLS_PATH, "readOnly": True})
+        yield Mount(layout.TLS, layout.TLS_PATH, readOnly=True)
     if shape.persistent_cache:
-        mounts.append({"name": layout.CACHE, "mountPath": layout.CACHE_PATH})
-    return mounts
+        yield Mount(layout.CACHE, layout.CACHE_PATH)
 
 
-def volumes(intent: Intent, profile: Profile, token: Token, shape: Shape, secrets: Mapping[str, str]) -> list[Object]:
-    """Return every volume to add, in the reference's order, the token's last."""
-    own = _memory(profile.memory_volume_size_limit)
-    rendered = _memory(intent.secret_volume_size_limit) if intent.secret_volume_size_limit else own
-    found: list[Object] = []
+def volumes(
+    intent: Intent, profile: Profile, token: Token, shape: Shape, secrets: Mapping[str, str]
+) -> dict[str, bytes]:
+    """Return every volume to add by name, as JSON, in the reference's order, the token's last."""
+    own = profile.memory_volume_size_limit
+    rendered = intent.secret_volume_size_limit or own
+    found: dict[str, bytes] = {}
     if shape.init:
-        found.append({"name": layout.HOME_INIT, "emptyDir": own})
+        found[layout.HOME_INIT] = _memory(layout.HOME_INIT, own)
     if shape.sidecar:
-        found.append({"name": layout.HOME_SIDECAR, "emptyDir": own})
-    found += [{"name": name, "emptyDir": rendered} for name in secrets.values()]
+        found[layout.HOME_SIDECAR] = _memory(layout.HOME_SIDECAR, own)
+    for name in secrets.values():
+        found[name] = _memory(name, rendered)
     if intent.configmap:
-        found.append({"name": layout.CONFIGMAP, "configMap": {"name": intent.configmap}})
+        found[layout.CONFIGMAP] = _encode({"name": layout.CONFIGMAP, "configMap": {"name": intent.configmap}})
     if intent.extra_secret:
-        found.append({"name": layout.EXTRA, "secret": {"secretName": intent.extra_secret}})
+        found[layout.EXTRA] = _encode({"name": layout.EXTRA, "secret": {"secretName": intent.extra_secret}})
     if intent.tls_secret:
-        found.append({"name": layout.TLS, "secret": {"secretName": intent.tls_secret}})
+        found[layout.TLS] = _encode({"name": layout.TLS, "secret": {"secretName": intent.tls_secret}})
     if shape.persistent_cache:
-        found.append({"name": layout.CACHE, "emptyDir": own})
-    if token.volume is not None:
-        found.append(token.volume)
+        found[layout.CACHE] = _memory(layout.CACHE, own)
+    if token.is_ours:
+        found[token.volume_name] = token.volume()
     return found
 
 
-def _memory(size_limit: str) -> Object:
+@lru_cache(256)
+def _memory(name: str, size_limit: str) -> bytes:
     """Return a memory-backed emptyDir; an empty limit or 0 means none."""
-    if not size_limit or size_limit == "0":
-        return {"medium": "Memory"}
-    return {"medium": "Memory", "sizeLimit": size_limit}
+    limit = {"sizeLimit": size_limit} if size_limit not in ("", "0") else {}
+    return _encode({"name": name, "emptyDir": {"medium": "Memory", **limit}})
