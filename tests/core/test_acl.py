@@ -1,15 +1,15 @@
 """Whether a role may read a path, with all of a document around it."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from webhook.core.acl import check_path, check_secrets
+from tests.core.asking import ask, pod_with
+from webhook.core.acl import check_path
 from webhook.core.bindings import Snapshot, load
 from webhook.core.claim import Claim, Mode, PolicyCheck, Rules
-from webhook.core.login import check
-from webhook.core.verdict import Level, Verdict, combine
+from webhook.core.verdict import Verdict
 from webhook.yaml_text import documents
 
 STRICT = Rules(policy_check=PolicyCheck.DENY)
@@ -153,69 +153,72 @@ def test_policies_and_mounts_are_those_of_the_role_s_vault_namespace() -> None:
     assert judged(known, claim=there) == "allow SecretReadable"
 
 
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (Rules(), "warn SecretPathNotGranted"),
+        (Rules(policy_check=PolicyCheck.DENY), "deny SecretPathNotGranted"),
+        (Rules(policy_check=PolicyCheck.DENY, mode=Mode.WARN), "warn SecretPathNotGranted"),
+    ],
+)
+def test_the_settings_decide_how_loud(rules: Rules, expected: str) -> None:
+    assert judged(snapshot(READ), "secret/a", rules=rules) == expected
+
+
 class TestSecretsOfAPod:
-    def test_every_path_is_judged_once_and_denies_come_first(self) -> None:
-        known = snapshot(f'{READ}\npath "old/x" {{ policy = "read" mfa_methods = ["m"] }}')
-        paths = ("old/x", "secret/shop/db", "secret/a", "secret/a", "secret/b")
-        verdict = check_secrets(paths, CLAIM, known, STRICT, None)
-        assert [(finding.level, finding.reason) for finding in verdict.findings] == [
-            (Level.DENY, "SecretPathNotGranted"),
-            (Level.DENY, "SecretPathNotGranted"),
-            (Level.WARN, "SecretApprovalRequired"),
-        ]
+    """Through admission: login and secrets together."""
 
-    @pytest.mark.parametrize(
-        ("rules", "expected"),
-        [
-            (Rules(), "warn SecretPathNotGranted"),
-            (Rules(policy_check=PolicyCheck.DENY), "deny SecretPathNotGranted"),
-            (Rules(policy_check=PolicyCheck.OFF), "allow Allowed"),
-            (Rules(policy_check=PolicyCheck.DENY, mode=Mode.WARN), "warn SecretPathNotGranted"),
-            (Rules(policy_check=PolicyCheck.DENY, mode=Mode.OFF), "allow Allowed"),
-        ],
-    )
-    def test_the_settings_decide_how_loud(self, rules: Rules, expected: str) -> None:
-        assert shown(check_secrets(("secret/a",), CLAIM, snapshot(READ), rules, None)) == expected
+    GRANTED: ClassVar = {"agent-inject-secret-a": "secret/shop/x", "agent-inject-secret-b": "secret/shop/db"}
+    UNGRANTED: ClassVar = {"agent-inject-secret-c": "secret/a"}
+    DENY: ClassVar = {"AGENT_INJECT_POLICY_CHECK": "deny"}
 
-    @pytest.mark.parametrize(
-        "claim",
-        [
-            Claim(role="nobody", service_account="web", namespace="shop"),
-            Claim(role="shop", service_account="web", namespace="shop", auth_path="auth/other"),
-            Claim(role="shop", service_account="web", namespace="shop", server="https://other:8200"),
-            Claim(role="shop", service_account="web", namespace="shop", config_inspected=False),
-        ],
-    )
-    def test_nothing_is_said_where_the_role_is_not_known(self, claim: Claim) -> None:
-        known = snapshot(READ, server={"address": "https://vault:8200"})
-        assert shown(check_secrets(("secret/a",), claim, known, STRICT, None)) == "allow Allowed"
+    @staticmethod
+    def asked(known: Snapshot | None, annotations: dict[str, str], **settings: str) -> Any:
+        pod = pod_with(annotations, serviceAccountName="web")
+        return ask(pod, bindings=known, settings={"AGENT_INJECT_BINDINGS": "given", **settings})
 
-    def test_old_and_missing_data_refuse_nobody(self) -> None:
-        known = snapshot(READ, fetchedAt="2020-01-01T00:00:00Z")
-        assert shown(check_secrets(("secret/a",), CLAIM, known, STRICT, 2e9)) == "allow Allowed"
-        assert shown(check_secrets(("secret/a",), CLAIM, None, STRICT, 2e9)) == "allow Allowed"
+    def test_a_path_that_is_not_granted_is_refused_under_its_annotation(self) -> None:
+        result = self.asked(snapshot(READ), {**self.GRANTED, **self.UNGRANTED}, **self.DENY)
+        assert result.reason == "SecretPathNotGranted"
+        assert "agent-inject-secret-c" in result.message
 
+    @pytest.mark.parametrize("settings", [{"AGENT_INJECT_POLICY_CHECK": "off"}, {"AGENT_INJECT_BINDING_CHECK": "off"}])
+    def test_nothing_is_said_when_the_check_is_off(self, settings: dict[str, str]) -> None:
+        assert self.asked(snapshot(READ), self.UNGRANTED, **settings).answer.findings == ()
 
-class TestBothChecks:
-    def test_a_denied_secret_comes_before_a_login_s_warning(self) -> None:
+    def test_a_template_s_paths_are_its_author_s(self) -> None:
+        annotations = {**self.UNGRANTED, "agent-inject-template-c": "{{ x }}"}
+        assert self.asked(snapshot(READ), annotations, **self.DENY).answer.findings == ()
+
+    def test_a_denied_secret_counts_before_a_login_s_warning(self) -> None:
         known = snapshot(READ, role={"token_bound_cidrs": ["10.0.0.0/8"]})
-        login, secrets = check(CLAIM, known, STRICT, None), check_secrets(("secret/a",), CLAIM, known, STRICT, None)
-        both = combine(login, secrets)
-        assert shown(both) == "deny SecretPathNotGranted"
-        assert [finding.reason for finding in both.findings] == ["SecretPathNotGranted", "BoundCidrUndecidable"]
+        assert self.asked(known, self.UNGRANTED, **self.DENY).answer.reason == "SecretPathNotGranted"
 
     def test_a_login_s_warning_comes_before_a_secret_s(self) -> None:
         known = snapshot(READ, role={"token_bound_cidrs": ["10.0.0.0/8"]})
-        both = combine(check(CLAIM, known, Rules(), None), check_secrets(("secret/a",), CLAIM, known, Rules(), None))
-        assert [finding.reason for finding in both.findings] == ["BoundCidrUndecidable", "SecretPathNotGranted"]
+        found = self.asked(known, self.UNGRANTED, AGENT_INJECT_POLICY_CHECK="warn").answer.findings
+        assert found == ("BoundCidrUndecidable", "SecretPathNotGranted")
 
-    def test_what_both_say_is_said_once(self) -> None:
+    def test_what_both_checks_say_is_said_once(self) -> None:
         known = snapshot(READ, role={"token_policies": ["root"]})
-        both = combine(check(CLAIM, known, STRICT, None), check_secrets(("secret/a",), CLAIM, known, STRICT, None))
-        assert [finding.reason for finding in both.findings] == ["PolicyNotAssignable"]
+        settings = {**self.DENY, "AGENT_INJECT_BINDING_CHECK": "warn"}
+        assert self.asked(known, self.UNGRANTED, **settings).answer.findings == ("PolicyNotAssignable",)
 
-    def test_two_silent_verdicts_are_the_login_s(self) -> None:
-        known = snapshot(READ)
-        paths = ("secret/shop/db",)
-        both = combine(check(CLAIM, known, STRICT, None), check_secrets(paths, CLAIM, known, STRICT, None))
-        assert shown(both) == "allow Allowed"
+    @pytest.mark.parametrize(
+        ("annotations", "reason"),
+        [
+            ({"role": "nobody"}, "RoleNotFound"),
+            ({"auth-path": "auth/other"}, "AuthMountUnknown"),
+            ({"service": "https://other:8200"}, "ServerNotCovered"),
+        ],
+    )
+    def test_where_the_role_is_not_known_the_secrets_are_not_judged(
+        self, annotations: dict[str, str], reason: str
+    ) -> None:
+        known = snapshot(READ, server={"address": "https://vault:8200"})
+        result = self.asked(known, {**self.UNGRANTED, **annotations}, **self.DENY)
+        assert (result.answer.reason, *result.answer.findings)[-1] == reason
+
+    @pytest.mark.parametrize("known", [None, snapshot(READ, fetchedAt="2020-01-01T00:00:00Z")])
+    def test_old_and_missing_data_refuse_nobody(self, known: Snapshot | None) -> None:
+        assert self.asked(known, self.UNGRANTED, **self.DENY).allowed

@@ -4,20 +4,20 @@ Grants stand; a refusal becomes a warning as soon as something that could grant 
 To change the outcome of a state: OUTCOMES, whose rows are tried from top to bottom.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
 from webhook.core.attempt import Attempt
 from webhook.core.claim import Claim, Disclosure, Mode, PolicyCheck, Rules
 from webhook.core.grants import Grants, Policies, policies_of
-from webhook.core.login import ALLOWED, Target, auth_path, check, resolve, subject_of
+from webhook.core.login import Target, check, resolve, subject_of
 from webhook.core.reasons import Reason
 from webhook.core.ruleset import Decision, RuleSet, State
 from webhook.core.secret_path import Located, SecretPath, candidates, locate, read, root_of
 from webhook.core.sentences import finding
 from webhook.core.snapshot import SecretMount, Snapshot
-from webhook.core.verdict import Finding, Level, Problem, Verdict, softened, verdict
+from webhook.core.verdict import Finding, Level, Problem, Verdict
 
 READABLE = Verdict(Level.ALLOW, Reason.SECRET_READABLE)
 
@@ -46,59 +46,45 @@ def check_path(value: str, claim: Claim, snapshot: Snapshot | None, rules: Rules
     target = None if snapshot is None else resolve(claim, snapshot, rules, now)
     if snapshot is None or not isinstance(target, Target):
         return check(claim, snapshot, rules, now)
-    return _judged((value,), target, claim, snapshot, rules, now) or READABLE
+    found = Reads(target, claim, snapshot, rules, now).finding(value)
+    return READABLE if found is None else Verdict(found.level, found.reason, (found,))
 
 
-def check_secrets(
-    values: Iterable[str], claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None
-) -> Verdict:
-    """Judge the secrets of one pod; Allowed when there is nothing to say, and when the role is not known.
+class Reads:
+    """What the token of one login may read."""
 
-    Why a role is not known, or its data too old to judge by, is for login.check to tell.
+    def __init__(self, target: Target, claim: Claim, snapshot: Snapshot, rules: Rules, now: float | None) -> None:
+        """Collect the role's policies.
 
-    Args:
-        values: those of the annotations that name a secret the agent reads itself.
-        claim: the login whose token will read them.
-        snapshot: what is known of the server.
-        rules: the settings.
-        now: Unix seconds; None: neither the age of the data nor the expiry of a policy block counts.
-    """
-    is_off = rules.policy_check is PolicyCheck.OFF or rules.mode is Mode.OFF or not claim.config_inspected
-    if is_off or snapshot is None:
-        return ALLOWED
-    target = resolve(claim, snapshot, rules, now)
-    if not isinstance(target, Target):
-        return ALLOWED
-    return _judged(dict.fromkeys(values), target, claim, snapshot, rules, now) or ALLOWED
+        Args:
+            target: the role, as `login.find` found it.
+            claim: the login that yields the token.
+            snapshot: what is known of the server.
+            rules: the settings.
+            now: Unix seconds; None: the expiry of a policy block does not count.
+        """
+        self._claim, self._rules = claim, rules
+        self._forbidden = target.role.token.forbidden_policy
+        attempt = Attempt(claim, target.mount, rules, None)
+        policies = policies_of(target.role, target.mount, snapshot)
+        self._grants = Grants(policies, target.role, attempt, snapshot, now)
+        self._mounts = snapshot.mounts_of(target.mount.namespace)
 
-
-def _judged(
-    values: Iterable[str], target: Target, claim: Claim, snapshot: Snapshot, rules: Rules, now: float | None
-) -> Verdict | None:
-    """Return the verdict on the paths; None when there is nothing to say."""
-    found = _problems(values, target, claim, snapshot, rules, now)
-    if not found:
-        return None
-    subject, full = subject_of(claim), rules.disclosure is Disclosure.FULL
-    strict = verdict(_denies_first(finding(problem, subject, full=full) for problem in found), READABLE)
-    return softened(strict) if rules.policy_check is PolicyCheck.WARN or rules.mode is Mode.WARN else strict
+    def finding(self, value: str) -> Finding | None:
+        """Return what there is to say of reading the secret an annotation's value names, None where it is readable."""
+        if self._forbidden:
+            problem: Problem | None = Problem(Level.DENY, Reason.POLICY_NOT_ASSIGNABLE, {"policy": self._forbidden})
+        else:
+            problem = _problem(value, self._grants, self._mounts)
+        return None if problem is None else _worded(problem, self._claim, self._rules)
 
 
-def _denies_first(findings: Iterable[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda item: item.level is not Level.DENY)
-
-
-def _problems(
-    values: Iterable[str], target: Target, claim: Claim, snapshot: Snapshot, rules: Rules, now: float | None
-) -> list[Problem]:
-    forbidden = target.role.token.forbidden_policy
-    if forbidden:
-        return [Problem(Level.DENY, Reason.POLICY_NOT_ASSIGNABLE, {"policy": forbidden})]
-    policies = policies_of(target.role, target.mount, snapshot)
-    grants = Grants(policies, target.role, Attempt(claim, target.mount, rules, None), snapshot, now)
-    mounts = snapshot.mounts_of(auth_path(claim).namespace)
-    found = (_problem(value, grants, mounts) for value in values)
-    return [problem for problem in found if problem is not None]
+def _worded(problem: Problem, claim: Claim, rules: Rules) -> Finding:
+    """Put a problem into words, a deny as loudly as the settings ask."""
+    is_soft = rules.policy_check is PolicyCheck.WARN or rules.mode is Mode.WARN
+    if is_soft and problem.level is Level.DENY:
+        problem = Problem(Level.WARN, problem.reason, problem.details)
+    return finding(problem, subject_of(claim), full=rules.disclosure is Disclosure.FULL)
 
 
 def _problem(value: str, grants: Grants, mounts: Mapping[str, SecretMount] | None) -> Problem | None:

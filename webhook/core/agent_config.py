@@ -6,7 +6,7 @@ empty lists left out, raw UTF-8.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,15 @@ class Kind(StrEnum):
     NATIVE = "native"  # stays, as an init container with restartPolicy Always
 
 
+class _Common(NamedTuple):
+    """What decides, beside the frame, the form of a pod's configurations."""
+
+    token_file: str  # path in the agent containers
+    persistent_cache: bool  # an init container hands its cache on to the sidecar
+    has_role: bool
+    has_templates: bool
+
+
 class Configs:
     """The configurations of one pod's agents."""
 
@@ -45,24 +54,17 @@ class Configs:
         templates = [_template(secret, intent.default_template) for secret in intent.secrets]
         self._frame = intent.frame
         self._own = {b"role": _encode(intent.role), b"templates": _encode(templates)}
-        self._common = (token_file, persistent_cache, bool(intent.role), bool(templates))
+        self._common = _Common(token_file, persistent_cache, bool(intent.role), bool(templates))
 
     def of(self, kind: Kind) -> bytes:
         """Return one agent's configuration as JSON."""
-        form = self._frame.form((kind, *self._common), lambda usual: _members(kind, usual, *self._common))
+        form = self._frame.form((kind, self._common), lambda usual: _members(kind, usual, self._common))
         return form.fill(self._own)
 
 
-def _members(
-    kind: Kind,
-    usual: Intent,
-    token_file: str,
-    persistent_cache: bool,
-    has_role: bool,
-    has_templates: bool,  # noqa: FBT001 the form's key
-) -> Mapping[str, Any]:
+def _members(kind: Kind, usual: Intent, common: _Common) -> Mapping[str, Any]:
     """Return a configuration with holes for role and templates."""
-    method = _method(usual, _method_config(usual, token_file, has_role=has_role))
+    method = _method(usual, _method_config(usual, common))
     template_config = _template_config(usual)
     members: dict[str, Any] = {
         "auto_auth": {"method": method, "sink": _sinks(usual)},
@@ -71,10 +73,10 @@ def _members(
         "vault": _server(usual),
         "template_config": template_config,
     }
-    if has_templates:
+    if common.has_templates:
         members["template"] = hole("templates")
     if usual.cache or usual.enable_quit:
-        members |= _listener_and_cache(usual, _persist(usual, token_file) if persistent_cache else None)
+        members |= _listener_and_cache(usual, _persist(usual, common.token_file) if common.persistent_cache else None)
     if usual.telemetry is not None:
         members["telemetry"] = usual.telemetry
     if usual.disable_idle_connections:
@@ -113,15 +115,15 @@ def _method(intent: Intent, config: Mapping[str, Any]) -> dict[str, Any]:
     return method
 
 
-def _method_config(intent: Intent, token_file: str, *, has_role: bool) -> Mapping[str, Any]:
+def _method_config(intent: Intent, common: _Common) -> Mapping[str, Any]:
     config: dict[str, Any] = {}
     if intent.auth_type == "kubernetes":
-        config["token_path"] = token_file
+        config["token_path"] = common.token_file
     elif intent.auth_type == "jwt" and "path" not in intent.auth_config:
-        config["path"] = token_file
+        config["path"] = common.token_file
         config["remove_jwt_after_reading"] = "false"  # our volume is read-only
     config.update(intent.auth_config)
-    if has_role:
+    if common.has_role:
         config["role"] = hole("role")
     return config
 

@@ -1,7 +1,7 @@
 """The agent containers: image, command, environment, mounts, security context, as the API server takes them."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec

@@ -61,7 +61,7 @@ class Grants(Struct, frozen=True):
         varying = [item for item in self.policies.varying if item.root in ("", root)]
         if not varying:
             return fixed
-        rules = RuleSet(dict(fixed.exact), dict(fixed.prefixes), dict(fixed.segments))
+        rules = RuleSet(dict(fixed.exact), dict(fixed.prefixes), set(fixed.lengths), dict(fixed.segments))
         identity = identity_of(self.role, self.attempt, self.snapshot)
         for _, block, allows_slashes in varying:
             if block.expires_at is None or self.now is None or block.expires_at > self.now:

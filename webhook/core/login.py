@@ -107,11 +107,20 @@ def check(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | No
         rules: the settings.
         now: Unix seconds; None: the age of the data does not count.
     """
+    return judge(find(claim, snapshot, rules, now), claim, snapshot, rules)
+
+
+def find(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Outcome:
+    """Return the role to judge a claim by; or the one problem, or the verdict, that ends the check before it is read."""
     if rules.mode is Mode.OFF:
         return ALLOWED
     if not claim.config_inspected:
         return NOT_INSPECTED
-    found = resolve(claim, snapshot, rules, now)
+    return resolve(claim, snapshot, rules, now)
+
+
+def judge(found: Outcome, claim: Claim, snapshot: Snapshot | None, rules: Rules) -> Verdict:
+    """Judge one login by what `find` found."""
     if isinstance(found, Verdict):
         return found
     if isinstance(found, Problem):
@@ -127,7 +136,7 @@ def check(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | No
 
 
 def resolve(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Outcome:
-    """Return the role the claim names; or the one problem, or the verdict, that ends the check before it is read."""
+    """Find the role, whatever the mode."""
     if snapshot is None:
         return Problem(_LAPSE_LEVEL[rules.on_unavailable], Reason.BINDINGS_UNAVAILABLE)
     path = auth_path(claim)

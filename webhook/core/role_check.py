@@ -158,10 +158,11 @@ def check(claim: Claim, intent: Intent, snapshot: Snapshot | None, rules: Rules,
     Raises:
         Refused: the role would not accept the login or, where policies are enforced, not let it read a secret.
     """
-    verdict = login.check(claim, snapshot, rules, now)
+    found = login.find(claim, snapshot, rules, now)
+    verdict = login.judge(found, claim, snapshot, rules)
     remarks = [_Remark(*_subject(finding.reason, intent), finding) for finding in verdict.findings]
-    if verdict.decision is not Level.DENY and rules.policy_check is not PolicyCheck.OFF:
-        remarks += _of_secrets(claim, intent, snapshot, rules, now)
+    if snapshot and isinstance(found, login.Target) and verdict.decision is not Level.DENY:
+        remarks += _of_secrets(intent, found, claim, snapshot, rules, now)
     if not remarks:
         return _PASSED
     if denies := [remark for remark in remarks if remark.finding.level is Level.DENY]:
@@ -172,14 +173,16 @@ def check(claim: Claim, intent: Intent, snapshot: Snapshot | None, rules: Rules,
 _PASSED = Checked()
 
 
-def _of_secrets(claim: Claim, intent: Intent, snapshot: Snapshot | None, rules: Rules, now: float) -> Iterator[_Remark]:
+def _of_secrets(
+    intent: Intent, target: login.Target, claim: Claim, snapshot: Snapshot, rules: Rules, now: float
+) -> Iterator[_Remark]:
     """Yield what the role's policies say of the paths the agent reads itself; what a template reads is its author's."""
-    secrets = {s.key: s.path for s in intent.secrets if s.path and not (s.template or s.template_file)}
-    if not secrets or acl.check_secrets(secrets.values(), claim, snapshot, rules, now).decision is Level.ALLOW:
-        return
-    for key, path in secrets.items():  # once more, one by one, to name the annotation
-        for finding in acl.check_secrets((path,), claim, snapshot, rules, now).findings:
-            yield _Remark(key, path, finding)
+    if rules.policy_check is PolicyCheck.OFF or target.role.token.forbidden_policy:
+        return  # of a forbidden policy the login's verdict tells
+    reads = acl.Reads(target, claim, snapshot, rules, now)
+    for secret in intent.secrets:
+        if secret.path and not (secret.template or secret.template_file) and (finding := reads.finding(secret.path)):
+            yield _Remark(secret.key, secret.path, finding)
 
 
 def _refusal(denies: Sequence[_Remark], intent: Intent) -> Refused:

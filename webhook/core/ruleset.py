@@ -60,12 +60,15 @@ class RuleSet:
 
     exact: dict[str, Rule] = field(default_factory=dict)
     prefixes: dict[str, Rule] = field(default_factory=dict)
+    lengths: set[int] = field(default_factory=set)  # of the prefixes
     segments: dict[str, Rule] = field(default_factory=dict)
     uncertain: list[UncertainRule] = field(default_factory=list)
 
     def add(self, kind: Kind, text: str, rule: Rule) -> None:
         """Take in one rule, merged with those of the same kind and text."""
         rules = {Kind.EXACT: self.exact, Kind.PREFIX: self.prefixes, Kind.SEGMENTS: self.segments}[kind]
+        if kind is Kind.PREFIX:
+            self.lengths.add(len(text))
         known = rules.get(text)
         rules[text] = rule if known is None else merged(known, rule)
 
@@ -87,23 +90,24 @@ class RuleSet:
         """Return the rule with wildcards that decides: the greatest of the longest prefix and all segment rules."""
         ranked = [(_rank(text), rule) for text, rule in self.segments.items() if segments_match(text, path)]
         prefix = self._longest_prefix(path)
+        if not ranked:
+            return None if prefix is None else self.prefixes[prefix]
         if prefix is not None:
             ranked.append(((len(prefix), False, 0, len(prefix), prefix.encode()), self.prefixes[prefix]))
-        return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
+        return max(ranked, key=lambda pair: pair[0])[1]
 
     def _longest_prefix(self, path: str) -> str | None:
-        if not self.prefixes:
-            return None
-        for end in range(len(path), -1, -1):
-            if path[:end] in self.prefixes:
-                return path[:end]
-        return None
+        found = [path[:length] for length in self.lengths if path[:length] in self.prefixes]
+        return max(found, key=len, default=None)
 
 
 def segments_match(text: str, path: str) -> bool:
     """Tell whether a segment rule's text, its trailing star included, matches the path."""
-    is_open = text.endswith("*")
-    wanted, given = text.removesuffix("*").split("/"), path.split("/")
+    closed = text.removesuffix("*")
+    if not path.startswith(closed.partition("+")[0]):
+        return False
+    is_open = closed != text
+    wanted, given = closed.split("/"), path.split("/")
     if len(given) < len(wanted) or (not is_open and len(given) > len(wanted)):
         return False
     last = len(wanted) - 1

@@ -90,6 +90,8 @@ def _mount(path: str, mounts: Mapping[str, SecretMount]) -> SecretMount | None:
 
 def _decoded(raw: str) -> str | None:
     """Undo percent encoding once; None where a sign is followed by no number, or the bytes are no UTF-8."""
+    if "%" not in raw and raw.isascii():
+        return raw
     pieces = raw.split("%")[1:]
     if any(len(piece) < 2 or not _HEX.issuperset(piece[:2]) for piece in pieces):  # noqa: PLR2004 two hex digits
         return None
@@ -100,6 +102,8 @@ def _decoded(raw: str) -> str | None:
 
 
 def _parameters(query: str) -> dict[str, object]:
+    if not query:
+        return {}
     found: dict[str, list[str]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         found.setdefault(name.lower(), []).append(value)

@@ -55,11 +55,6 @@ class Verdict:
         """Return the cause in words; empty when there is nothing to say."""
         return self.findings[0].message if self.findings else ""
 
-    @property
-    def for_author(self) -> tuple[Finding, ...]:
-        """Return the findings the author of the pod should see, the most important first."""
-        return tuple(finding for finding in self.findings if not finding.for_operator)
-
 
 def verdict(findings: Iterable[Finding], otherwise: Verdict) -> Verdict:
     """Return what the findings, sorted already, add up to; `otherwise` when there are none."""
@@ -67,17 +62,6 @@ def verdict(findings: Iterable[Finding], otherwise: Verdict) -> Verdict:
     if not found:
         return otherwise
     return Verdict(found[0].level, found[0].reason, found)
-
-
-def combine(login: Verdict, secrets: Verdict) -> Verdict:
-    """Return one verdict of two: a deny first whatever its source, else the login's findings before the secrets'."""
-    if not secrets.findings:
-        return login
-    known = {(finding.reason, finding.message) for finding in login.findings}
-    found = (*login.findings, *(item for item in secrets.findings if (item.reason, item.message) not in known))
-    denies = (finding for finding in found if finding.level is Level.DENY)
-    others = (finding for finding in found if finding.level is not Level.DENY)
-    return verdict((*denies, *others), login)
 
 
 def softened(strict: Verdict) -> Verdict:
