@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,8 +27,10 @@ from webhook.core.bindings import load
 from webhook.settings import read
 
 ROUNDS, SECONDS = 5, 3
+LOADS = ((2, (16, 1)), (1, (16, 1)))  # workers (2 is the setting's default), connections
 ROLES = 10_000
 START_TIMEOUT_S = 30
+HEADINGS = "  workers  connections   floor/s    path/s   ratio   floor p50    path p50   ratio"
 VAULT = {"AGENT_INJECT_VAULT_ADDR": "https://vault.example:8200", "AGENT_INJECT_BINDINGS": "given"}
 
 
@@ -47,7 +49,10 @@ def main() -> None:
         folder = Path(name)
         prepare(folder)
         for policy_check, what in (("off", "login check"), ("warn", "login and policy check")):
-            over_http(folder, policy_check, f"{what}, {ROLES:,} roles")
+            print(f"{what}, {ROLES:,} roles\n{HEADINGS}")
+            for workers, connections in LOADS:
+                over_http(folder, policy_check, workers, connections)
+            print()
     in_process()
 
 
@@ -81,32 +86,33 @@ def _lua(bodies: list[bytes]) -> bytes:
     )
 
 
-def over_http(folder: Path, policy_check: str, title: str) -> None:
+def over_http(folder: Path, policy_check: str, workers: int, loads: tuple[int, ...]) -> None:
     """Measure path and floor in turn, with many connections and with one."""
     with ExitStack() as stack:
-        ports = {kind: stack.enter_context(_server(kind, folder, policy_check)) for kind in ("floor", "path")}
-        print(f"{title}\n  connections   floor/s    path/s   ratio   floor p50    path p50   ratio")
-        for connections in (16, 1):
-            found: dict[str, list[Load]] = {kind: [] for kind in ports}
-            for _ in range(ROUNDS):
-                for kind, port in ports.items():
-                    found[kind].append(_wrk(folder, port, connections))
-            floor, path = (
-                Load(*(median(values) for values in zip(*found[kind], strict=True))) for kind in ("floor", "path")
-            )
-            print(
-                f"  {connections:>11}  {floor.per_second:>8.0f}  {path.per_second:>8.0f}  {path.per_second / floor.per_second:>6.0%}"
-                f"  {floor.p50_us:>7.0f} us  {path.p50_us:>7.0f} us  {path.p50_us / floor.p50_us:>6.2f}"
-            )
-    print()
+        ports = {kind: stack.enter_context(_server(kind, folder, policy_check, workers)) for kind in ("floor", "path")}
+        for connections in loads:
+            pairs = [[_wrk(folder, ports[kind], connections) for kind in ("floor", "path")] for _ in range(ROUNDS)]
+            print(f"  {workers:>7}  {connections:>11}{_compared(pairs)}")
+
+
+def _compared(pairs: Sequence[Sequence[Load]]) -> str:
+    """Return the row of a load: medians, and the medians of the rounds' ratios, so that a slow round counts once."""
+    floor, path = (Load(*(median(values) for values in zip(*loads, strict=True))) for loads in zip(*pairs, strict=True))
+    throughput = median(path.per_second / floor.per_second for floor, path in pairs)
+    latency = median(path.p50_us / floor.p50_us for floor, path in pairs)
+    return (
+        f"  {floor.per_second:>8.0f}  {path.per_second:>8.0f}  {throughput:>6.0%}"
+        f"  {floor.p50_us:>7.0f} us  {path.p50_us:>7.0f} us  {latency:>6.2f}"
+    )
 
 
 @contextmanager
-def _server(kind: str, folder: Path, policy_check: str) -> Iterator[int]:
+def _server(kind: str, folder: Path, policy_check: str, workers: int) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     script = str(Path(__file__).with_name("server.py"))
-    command = [sys.executable, script, kind, str(folder), str(port), str(folder / "bindings.json"), policy_check]
+    bindings = str(folder / "bindings.json")
+    command = [sys.executable, script, kind, str(folder), str(port), bindings, policy_check, str(workers)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -140,12 +146,13 @@ def _wrk(folder: Path, port: int, connections: int) -> Load:
 
 def in_process() -> None:
     """Print what one answer costs without HTTP: by roles, by containers, by secrets."""
-    usual = list(reviews.bodies())
     admission = Admission(read({}, VAULT))
     print("in one process, no HTTP, login and policy check")
-    for roles in (1_000, 10_000, 100_000):
+    sizes = (10, 1_000, 10_000, 100_000)
+    few = list(reviews.bodies(roles=min(sizes)))
+    for roles in sizes:
         snapshot = load(reviews.bindings(roles), yaml_text.documents)
-        print(f"  {roles:>7,} roles       {_cost_us(admission, usual, snapshot):>7.1f} us")
+        print(f"  {roles:>7,} roles       {_cost_us(admission, few, snapshot):>7.1f} us")
     snapshot = load(reviews.bindings(ROLES), yaml_text.documents)
     for secrets in (1, 2, 4, 8, 16):
         print(

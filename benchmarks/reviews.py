@@ -7,10 +7,10 @@ PODS = 1_000
 MOUNT = {"name": "kube-api-access-x", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True}
 
 
-def bodies(*, secrets: int = 2, containers: int = 1) -> Iterator[bytes]:
-    """Yield PODS reviews; each names another role and other secrets."""
+def bodies(*, secrets: int = 2, containers: int = 1, roles: int = PODS) -> Iterator[bytes]:
+    """Yield PODS reviews of different pods; each names other secrets, and one of so many roles."""
     for number in range(PODS):
-        pod = _pod(number, secrets, containers)
+        pod = _pod(number, secrets, containers, f"role-{number % roles}")
         request = {
             "uid": f"0d6ee1ba-1f9c-4c0e-a6a4-{number:012d}",
             "kind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -30,10 +30,10 @@ def bodies(*, secrets: int = 2, containers: int = 1) -> Iterator[bytes]:
         yield json.dumps(review, separators=(",", ":")).encode()
 
 
-def _pod(number: int, secrets: int, containers: int) -> dict[str, object]:
+def _pod(number: int, secrets: int, containers: int, role: str) -> dict[str, object]:
     annotations = {
         "vault.hashicorp.com/agent-inject": "true",
-        "vault.hashicorp.com/role": f"role-{number}",
+        "vault.hashicorp.com/role": role,
         **{f"vault.hashicorp.com/agent-inject-secret-s{n}": f"secret/data/team-{number}/s{n}" for n in range(secrets)},
         "prometheus.io/scrape": "true",
     }
@@ -124,14 +124,14 @@ def _container(number: int) -> dict[str, object]:
 
 
 def bindings(roles: int) -> bytes:
-    """Return a document with that many roles, all the reviews' among them."""
+    """Return a document with that many roles, the first of them those of the reviews."""
     role = {
         "bound_service_account_names": ["shop"],
         "bound_service_account_namespaces": ["shop"],
         "audience": "vault",
         "token_policies": ["read"],
     }
-    mount = {"path": "kubernetes", "type": "kubernetes", "roles": {f"role-{n}": role for n in range(max(roles, PODS))}}
+    mount = {"path": "kubernetes", "type": "kubernetes", "roles": {f"role-{n}": role for n in range(roles)}}
     policy = {"name": "read", "hcl": 'path "secret/data/*" { capabilities = ["read"] }'}
     document = {
         "apiVersion": "vault-bindings/v1",

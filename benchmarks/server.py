@@ -1,4 +1,4 @@
-"""The server under test, as a process: `server.py path|floor FOLDER PORT BINDINGS POLICY_CHECK`. FOLDER holds the certificate."""
+"""The server under test, as a process: `server.py path|floor FOLDER PORT BINDINGS POLICY_CHECK WORKERS`. FOLDER holds the certificate."""
 
 import sys
 from pathlib import Path
@@ -32,13 +32,13 @@ class Floor:
         return self._answer
 
 
-def main(kind: str, folder: str, port: str, bindings: str, policy_check: str) -> int:
+def main(kind: str, folder: str, port: str, bindings: str, policy_check: str, workers: str) -> int:
     """Serve until SIGTERM."""
     settings = {
         "AGENT_INJECT_VAULT_ADDR": "https://vault.example:8200",
         "AGENT_INJECT_LISTEN": f"127.0.0.1:{port}",
         "AGENT_INJECT_ADMIN_LISTEN": "127.0.0.1:0",
-        "AGENT_INJECT_WORKERS": "1",
+        "AGENT_INJECT_WORKERS": workers,
         "AGENT_INJECT_TLS_CERT_FILE": f"{folder}/tls.crt",
         "AGENT_INJECT_TLS_KEY_FILE": f"{folder}/tls.key",
         "AGENT_INJECT_BINDINGS": bindings,
