@@ -10,6 +10,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.cluster.binaries import bao
+from tests.eventually import eventually
 
 ROOT = "root"
 PATIENCE_S = 30
@@ -158,14 +159,3 @@ class Proxy:
         handler.end_headers()
         handler.wfile.write(b'{"data": {"keys": ["sh')
         Proxy.cuts(handler)
-
-
-def eventually(ask):
-    """Return the first true answer."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        answer = ask()
-        if answer:
-            return answer
-        assert time.monotonic() < end, f"still {answer!r} after {PATIENCE_S} s"
-        time.sleep(0.02)

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from tests.controller.openbao import eventually
 from tests.controller.parts import Log
+from tests.eventually import eventually
 from webhook.controller.control import Parts
 from webhook.controller.known import Key, Known
 

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from tests.controller.openbao import eventually
 from tests.controller.test_second_answer import review
+from tests.eventually import eventually
 from tests.server.process import AUTHORITY, write_pair
 from webhook import yaml_text
 from webhook.core import bindings

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from certs import ServerOf, issue, new_authority
+from tests.eventually import eventually
 
 LAUNCH = Path(__file__).with_name("launch.py")
 JSON = {"Content-Type": "application/json"}
@@ -25,17 +26,6 @@ AUTHORITY = new_authority("tests", now=datetime.now(UTC), lifetime=timedelta(day
 
 def review(**more):
     return json.dumps({"kind": "AdmissionReview", "request": {"uid": "u-1", **more}}).encode()
-
-
-def eventually(ask, *, within_s=PATIENCE_S):
-    """Return the first true answer."""
-    end = time.monotonic() + within_s
-    while True:
-        answer = ask()
-        if answer:
-            return answer
-        assert time.monotonic() < end, f"still {answer!r} after {within_s} s"
-        time.sleep(0.05)
 
 
 def write_pair(folder, *, common_name="vault-webhook", lifetime=timedelta(hours=1), now=None):

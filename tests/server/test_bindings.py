@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.server.process import eventually, review, swap
+from tests.eventually import eventually
+from tests.server.process import review, swap
 
 pytestmark = pytest.mark.slow
 

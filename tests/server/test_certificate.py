@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.server.process import JSON, eventually, review, swap, write_pair
+from tests.eventually import eventually
+from tests.server.process import JSON, review, swap, write_pair
 
 pytestmark = pytest.mark.slow
 

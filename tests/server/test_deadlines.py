@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from tests.server.process import JSON, PATIENCE_S, Server, eventually, is_cut, read_response, review
+from tests.eventually import eventually
+from tests.server.process import JSON, PATIENCE_S, Server, is_cut, read_response, review
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from tests.server.process import JSON, eventually, is_cut, read_response, review
+from tests.eventually import eventually
+from tests.server.process import JSON, is_cut, read_response, review
 
 LIMIT = 7 << 20
 TEXT = {"Content-Type": "text/plain"}

@@ -19,7 +19,8 @@ import pytest
 from tests.cases.compare import differences, normalize
 from tests.cases.invariants import violations
 from tests.core.asking import VAULT, review
-from tests.server.process import AUTHORITY, PATIENCE_S, eventually, write_pair
+from tests.eventually import eventually
+from tests.server.process import AUTHORITY, PATIENCE_S, write_pair
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "injection.json").read_text())["cases"]
 GROUPS = defaultdict(list)

@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger as GunicornLogger
 
@@ -154,10 +153,10 @@ class _Supervisor:
         """Run a side to its end, in a child; gunicorn leaves by SystemExit."""
         if side == "admission":
             self._admin_socket.close()
-            _Admission(self._running, self._admission_socket.detach()).run()
+            _admission_side(self._running, self._admission_socket.detach()).run()
         else:
             self._admission_socket.close()
-            _Admin(self._running, self._admin_socket.detach()).run()
+            _admin_side(self._running, self._admin_socket.detach()).run()
 
     def _stop(self, number: int) -> None:
         """Tell admission to drain; a second time, to leave at once."""
@@ -238,55 +237,48 @@ class _Log(GunicornLogger):  # type: ignore[misc] # the library has no types
 class _Gunicorn(BaseApplication):  # type: ignore[misc] # the library has no types
     """A gunicorn configured in code: no file, no arguments, no variables."""
 
-    def __init__(self, running: Running, descriptor: int) -> None:
+    def __init__(self, running: Running, descriptor: int, load: Callable[[], object], **options: object) -> None:
         self.running = running
-        self._descriptor = descriptor
-        super().__init__()
-
-    def options(self) -> Mapping[str, object]:
-        raise NotImplementedError
-
-    def load_config(self) -> None:
-        common = {
-            "bind": f"fd://{self._descriptor}",
+        self.load = load  # what gunicorn calls in each worker
+        self._options = {
+            "bind": f"fd://{descriptor}",
             "backlog": BACKLOG,
             "logger_class": _Log,
-            "loglevel": "debug" if logs.LEVELS[self.running.settings.log_level] <= logging.DEBUG else "info",
-            "worker_tmp_dir": str(self.running.folders.root),
+            "loglevel": "debug" if logs.LEVELS[running.settings.log_level] <= logging.DEBUG else "info",
+            "worker_tmp_dir": str(running.folders.root),
             "control_socket_disable": True,
             "timeout": WORKER_TIMEOUT_S,
+            **options,
         }
-        for name, value in {**common, **self.options()}.items():
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
             self.cfg.set(name, value)
 
 
-class _Admission(_Gunicorn):
-    def options(self) -> Mapping[str, object]:
-        settings = self.running.settings
-        longest_s = settings.header_timeout_s + settings.body_timeout_s
-        return {
-            "proc_name": "vault-webhook admission",
-            "worker_class": AdmissionWorker,
-            "workers": settings.workers,
-            "graceful_timeout": int(settings.drain_s + longest_s + STOP_MARGIN_S),
-            "child_exit": self._forget,
-        }
-
-    def load(self) -> Admits:
-        return self.running.admission
-
-    def _forget(self, _master: object, worker: Any) -> None:
-        state.forget(self.running.folders.workers, worker.pid)
+def _admission_side(running: Running, descriptor: int) -> _Gunicorn:
+    settings = running.settings
+    longest_s = settings.header_timeout_s + settings.body_timeout_s
+    return _Gunicorn(
+        running,
+        descriptor,
+        lambda: running.admission,
+        proc_name="vault-webhook admission",
+        worker_class=AdmissionWorker,
+        workers=settings.workers,
+        graceful_timeout=int(settings.drain_s + longest_s + STOP_MARGIN_S),
+        child_exit=lambda _master, worker: state.forget(running.folders.workers, worker.pid),
+    )
 
 
-class _Admin(_Gunicorn):
-    def options(self) -> Mapping[str, object]:
-        return {
-            "proc_name": "vault-webhook admin",
-            "worker_class": AdminWorker,
-            "workers": 1,
-            "graceful_timeout": ADMIN_STOP_S,
-        }
-
-    def load(self) -> Flask:
-        return admin.create_app(self.running.settings, self.running.folders)
+def _admin_side(running: Running, descriptor: int) -> _Gunicorn:
+    return _Gunicorn(
+        running,
+        descriptor,
+        lambda: admin.create_app(running.settings, running.folders),
+        proc_name="vault-webhook admin",
+        worker_class=AdminWorker,
+        workers=1,
+        graceful_timeout=ADMIN_STOP_S,
+    )

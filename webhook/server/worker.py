@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from uvicorn_worker import UvicornWorker
 
@@ -31,6 +31,9 @@ from webhook.server.metrics import Tally
 from webhook.server.runtime import Running
 from webhook.server.state import BEAT_S, BindingsState, CertificateState, WorkerState
 from webhook.server.tls import Certificate, Identity
+from webhook.settings import Settings
+
+T = TypeVar("T")
 
 TICK_S = 0.1
 CONNECTIONS_MAX = 512  # an API server keeps at most 25 idle ones; a stalled peer is 55 kB of ours, at worst 400
@@ -82,22 +85,10 @@ class _Serving:
         self._draining = asyncio.Event()
         self._hurrying = asyncio.Event()
         self._identity = Identity(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)
-        self._certificate: Watched[Certificate] = Watched(
-            "certificate",
-            (settings.tls_cert_file, settings.tls_key_file),
-            load=lambda paths: self._identity.read(*paths),
-            now=time.time,
-            loaded=self._tally.loaded,
-            log=self._log,
+        self._certificate: Watched[Certificate] = self._watch(
+            "certificate", (settings.tls_cert_file, settings.tls_key_file), lambda paths: self._identity.read(*paths)
         )
-        self._bindings: Watched[_Document] = Watched(
-            "bindings",
-            (settings.bindings,),
-            load=_load_bindings,
-            now=time.time,
-            loaded=self._tally.loaded,
-            log=self._log,
-        )
+        self._bindings: Watched[_Document] = self._watch("bindings", (settings.bindings,), _load_bindings)
         self._watched: Sequence[Watched[object]] = cast(
             "Sequence[Watched[object]]",
             (self._certificate, self._bindings) if settings.bindings else (self._certificate,),
@@ -114,18 +105,12 @@ class _Serving:
             confirmations=Confirmations(settings.confirm_socket) if settings.confirm_socket else None,
         )
         config.load()
-        limits = Limits(
-            handshake=settings.handshake_timeout_s,
-            head=settings.header_timeout_s,
-            body=settings.body_timeout_s,
-            body_bytes=settings.body_limit_bytes,
-            idle=settings.keep_alive_s,
-            age=settings.connection_max_age_s,
-            connections=_connections_max(),
-        )
         self._connections = Connections(
-            config, identity=self._identity, limits=limits, cut=self._tally.cut, listeners=worker.sockets
+            config, identity=self._identity, limits=_limits(settings), cut=self._tally.cut, listeners=worker.sockets
         )
+
+    def _watch(self, name: str, paths: Sequence[str], load: Callable[[Sequence[str]], T]) -> Watched[T]:
+        return Watched(name, paths, load=load, now=time.time, loaded=self._tally.loaded, log=self._log)
 
     def drain(self) -> None:
         """Begin to leave: SIGTERM."""
@@ -236,6 +221,14 @@ def _load_bindings(paths: Sequence[str]) -> _Document:
     return _Document(snapshot, len(document), snapshot.role_count, snapshot.mount_count)
 
 
-def _connections_max() -> int:
+def _limits(settings: Settings) -> Limits:
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(16, min(CONNECTIONS_MAX, descriptors - DESCRIPTORS_OURS))
+    return Limits(
+        handshake=settings.handshake_timeout_s,
+        head=settings.header_timeout_s,
+        body=settings.body_timeout_s,
+        body_bytes=settings.body_limit_bytes,
+        idle=settings.keep_alive_s,
+        age=settings.connection_max_age_s,
+        connections=max(16, min(CONNECTIONS_MAX, descriptors - DESCRIPTORS_OURS)),
+    )
