@@ -26,6 +26,7 @@ from tests.cluster.node import Node, new_node, raise_if_ended
 from tests.cluster.packages import ensure_packages
 from tests.cluster.pki import NODE_NAME
 from tests.cluster.runs import Run, claim
+from tests.cluster.stops import Stops
 
 READY_TIMEOUT_S = 60
 POLL_S = 0.1
@@ -57,7 +58,7 @@ class KubectlError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(Stops):
     """A running cluster."""
 
     run: Run
@@ -94,12 +95,6 @@ class Cluster:
     def stop(self) -> None:
         """End all processes and remove all that was made; harmless when done before."""
         self.run.end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def namespace(self) -> Namespace:

@@ -1,6 +1,6 @@
 """What the manifests in examples/ need around them: roles, policies, secrets, namespaces, accounts and their image."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,11 @@ Document = Mapping[str, Any]
 def path_of(example: str) -> Path:
     """Return an example's file."""
     return EXAMPLES / f"{example}.yaml"
+
+
+def files_of(examples: Iterable[str]) -> list[str]:
+    """Return the arguments by which kubectl takes their files."""
+    return [f"--filename={path_of(name)}" for name in examples]
 
 
 def read(path: Path) -> Any:

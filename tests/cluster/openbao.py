@@ -13,6 +13,7 @@ from tests.cluster.configs import API_URL
 from tests.cluster.network import NODE_ADDRESS
 from tests.cluster.part import Part
 from tests.cluster.sites import Answer, Site
+from tests.cluster.stops import Stops
 
 ADDRESS = f"https://{NODE_ADDRESS}:8200"
 ROOT_TOKEN = "root"  # of a throwaway server
@@ -57,7 +58,7 @@ class OpenBaoError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenBao:
+class OpenBao(Stops):
     """A running server; paths are those of its API without /v1/, such as "secret/data/db"."""
 
     cluster: Cluster
@@ -88,12 +89,6 @@ class OpenBao:
     def stop(self) -> None:
         """End it, and with it all it held; harmless when done before."""
         self.part.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def address(self) -> str:

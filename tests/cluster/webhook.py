@@ -15,6 +15,7 @@ from tests.cluster.images import AGENT_IMAGE
 from tests.cluster.network import NODE_ADDRESS
 from tests.cluster.part import Part
 from tests.cluster.sites import Site
+from tests.cluster.stops import Stops
 
 PORT = 8443
 SERVE = (sys.executable, "-m", "webhook.cli", "serve")
@@ -27,7 +28,7 @@ ANNOTATIONS = ("vault.hashicorp.com/agent-inject", "openbao.org/agent-inject")
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(Stops):
     """A running server of ours; several side by side have names and ports of their own."""
 
     cluster: Cluster
@@ -85,12 +86,6 @@ class Webhook:
         for kind in kinds:
             self.cluster.kubectl("delete", kind, self._registration, "--ignore-not-found")
         self.part.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:

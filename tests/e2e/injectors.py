@@ -4,7 +4,7 @@ A namespace belongs to the kind its label names, as namespaces do where two revi
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -71,6 +71,11 @@ class Injectors:
         self.cluster.kubectl("label", "namespace", space.name, f"{LABEL}={kind}", "--overwrite")
         member = "initContainers" if kind in NATIVE else "containers"
         heeded(space, member)
+
+    def take_all(self, spaces: Iterable[Space], kind: Kind) -> None:
+        """Give several."""
+        for space in spaces:
+            self.take(space, kind)
 
     def stop(self) -> None:
         """Stop all."""

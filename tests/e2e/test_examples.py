@@ -20,9 +20,8 @@ def kind(
 ) -> Iterator[Kind]:
     """Apply the examples with a webhook of this kind; the next one finds nothing of them."""
     wanted: Kind = request.param
-    for space in example_spaces.values():
-        injectors.take(space, wanted)
-    files = [f"--filename={examples.path_of(name)}" for name in examples.ADMITTED]
+    injectors.take_all(example_spaces.values(), wanted)
+    files = examples.files_of(examples.ADMITTED)
     cluster.kubectl("apply", *files)
     cluster.kubectl("create", "job", "report", "--from=cronjob/shop-report", "--namespace=shop")
     yield wanted

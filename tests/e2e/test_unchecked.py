@@ -22,9 +22,8 @@ def kind(
     request: pytest.FixtureRequest, cluster: Cluster, example_spaces: Mapping[str, Space], injectors: Injectors
 ) -> Iterator[Kind]:
     wanted: Kind = request.param
-    for space in example_spaces.values():
-        injectors.take(space, wanted)
-    files = [f"--filename={examples.path_of(name)}" for name in examples.REFUSED]
+    injectors.take_all(example_spaces.values(), wanted)
+    files = examples.files_of(examples.REFUSED)
     cluster.kubectl("apply", *files)
     yield wanted
     cluster.kubectl("delete", *files, "--grace-period=1")
