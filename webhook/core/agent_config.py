@@ -31,13 +31,12 @@ class Kind(StrEnum):
     NATIVE = "native"  # stays, as an init container with restartPolicy Always
 
 
-class _Common(NamedTuple):
+class _Has(NamedTuple):
     """What decides, beside the frame, the form of a pod's configurations."""
 
-    token_file: str  # path in the agent containers
     persistent_cache: bool  # an init container hands its cache on to the sidecar
-    has_role: bool
-    has_templates: bool
+    role: bool
+    templates: bool
 
 
 class Configs:
@@ -52,48 +51,51 @@ class Configs:
             persistent_cache: an init container hands its cache on to the sidecar.
         """
         templates = [_template(secret, intent.default_template) for secret in intent.secrets]
-        self._frame = intent.frame
-        self._own = {b"role": _encode(intent.role), b"templates": _encode(templates)}
-        self._common = _Common(token_file, persistent_cache, bool(intent.role), bool(templates))
+        self._intent = intent
+        self._has = _Has(persistent_cache, bool(intent.role), bool(templates))
+        self._parts = {
+            b"role": _encode(intent.role),
+            b"token_file": _encode(token_file),
+            b"templates": _encode(templates),
+        }
 
     def of(self, kind: Kind) -> bytes:
         """Return one agent's configuration as JSON."""
-        form = self._frame.form((kind, self._common), lambda usual: _members(kind, usual, self._common))
-        return form.fill(self._own)
+        return self._intent.form(_config_members, kind, self._has).fill(self._parts)
 
 
-def _members(kind: Kind, usual: Intent, common: _Common) -> Mapping[str, Any]:
-    """Return a configuration with holes for role and templates."""
-    method = _method(usual, _method_config(usual, common))
-    template_config = _template_config(usual)
+def _config_members(intent: Intent, kind: Kind, has: _Has) -> Mapping[str, Any]:
+    """Return a configuration with holes for role, token file and templates."""
+    method = _method(intent, _method_config(intent, has_role=has.role))
+    template_config = _template_config(intent)
     members: dict[str, Any] = {
-        "auto_auth": {"method": method, "sink": _sinks(usual)},
+        "auto_auth": {"method": method, "sink": _sinks(intent)},
         "exit_after_auth": kind is Kind.INIT,
         "pid_file": layout.PID_FILE,
-        "vault": _server(usual),
+        "vault": _server(intent),
         "template_config": template_config,
     }
-    if common.has_templates:
+    if has.templates:
         members["template"] = hole("templates")
-    if usual.cache or usual.enable_quit:
-        members |= _listener_and_cache(usual, _persist(usual, common.token_file) if common.persistent_cache else None)
-    if usual.telemetry is not None:
-        members["telemetry"] = usual.telemetry
-    if usual.disable_idle_connections:
-        members["disable_idle_connections"] = usual.disable_idle_connections
-    if usual.disable_keep_alives:
-        members["disable_keep_alives"] = usual.disable_keep_alives
+    if intent.cache or intent.enable_quit:
+        members |= _listener_and_cache(intent, _persist(intent) if has.persistent_cache else None)
+    if intent.telemetry is not None:
+        members["telemetry"] = intent.telemetry
+    if intent.disable_idle_connections:
+        members["disable_idle_connections"] = intent.disable_idle_connections
+    if intent.disable_keep_alives:
+        members["disable_keep_alives"] = intent.disable_keep_alives
     if kind is Kind.NATIVE:
-        _keep_trying(usual, method, template_config)
+        _keep_trying(intent, method, template_config)
         members |= {"log_file": layout.LOG_FILE, "log_rotate_bytes": 65_536, "log_rotate_max_files": -1}
     return members
 
 
-def _keep_trying(usual: Intent, method: dict[str, Any], template_config: dict[str, Any]) -> None:
+def _keep_trying(intent: Intent, method: dict[str, Any], template_config: dict[str, Any]) -> None:
     """Have a native sidecar go on where nobody said otherwise; its log is for the startup probe."""
-    if not usual.states("template-config-exit-on-retry-failure"):
+    if not intent.states("template-config-exit-on-retry-failure"):
         template_config["exit_on_retry_failure"] = False
-    if not usual.states("auth-max-backoff") and backoffs_fit(usual.min_backoff, NATIVE_MAX_BACKOFF):
+    if not intent.states("auth-max-backoff") and backoffs_fit(intent.min_backoff, NATIVE_MAX_BACKOFF):
         method["max_backoff"] = NATIVE_MAX_BACKOFF
 
 
@@ -115,15 +117,15 @@ def _method(intent: Intent, config: Mapping[str, Any]) -> dict[str, Any]:
     return method
 
 
-def _method_config(intent: Intent, common: _Common) -> Mapping[str, Any]:
+def _method_config(intent: Intent, *, has_role: bool) -> Mapping[str, Any]:
     config: dict[str, Any] = {}
     if intent.auth_type == "kubernetes":
-        config["token_path"] = common.token_file
+        config["token_path"] = hole("token_file")
     elif intent.auth_type == "jwt" and "path" not in intent.auth_config:
-        config["path"] = common.token_file
+        config["path"] = hole("token_file")
         config["remove_jwt_after_reading"] = "false"  # our volume is read-only
     config.update(intent.auth_config)
-    if common.has_role:
+    if has_role:
         config["role"] = hole("role")
     return config
 
@@ -205,11 +207,11 @@ def _listener_and_cache(intent: Intent, persist: Mapping[str, Any] | None) -> di
     return members
 
 
-def _persist(intent: Intent, token_file: str) -> dict[str, Any]:
+def _persist(intent: Intent) -> dict[str, Any]:
     persist: dict[str, Any] = {
         "type": "kubernetes",
         "path": layout.CACHE_PATH,
-        "service_account_token_file": token_file,
+        "service_account_token_file": hole("token_file"),
     }
     if intent.cache_exit_on_err:
         persist["exit_on_err"] = True

@@ -23,8 +23,8 @@ SWITCH = "agent-inject"
 STATUS = "agent-inject-status"
 _SWITCHES = (SWITCH, STATUS)
 ROLE = "role"
-FRAMES_MAX = 64  # kept
-FRAME_TEXT_MAX = 4_096  # characters of annotations; frames of more are made anew for each pod
+FRAMES_MAX = 64  # kept of those asked for last; a cluster has few
+FRAME_TEXT_MAX = 4_096  # characters of annotations; a frame of more is read anew for each pod
 
 
 class Found:
@@ -104,11 +104,11 @@ class Reader:
             except ValueError as error:
                 raise ValueError(f"default of {row.key} {raw!r}: {error}") from error
         fields["by_server"] = frozenset(key for key, raw in defaults.items() if raw != BY_KEY[key].default)
-        self._defaults = {
+        self._fields = {
             family.prefix: {**fields, "family": family, "image": images[family.prefix]} for family in FAMILIES
         }
-        self._usual = {prefix: Frame(defaults) for prefix, defaults in self._defaults.items()}
-        self._kept_frame = lru_cache(FRAMES_MAX)(self._frame)
+        self._usual = {prefix: Frame(Intent(**own)) for prefix, own in self._fields.items()}
+        self._shared_frame = lru_cache(FRAMES_MAX)(self._read_frame)
 
     def usual(self, family: Family) -> Intent:
         """Return what a pod gets whose author asks for nothing particular."""
@@ -121,7 +121,8 @@ class Reader:
             found: the pod's annotations, as `find` returned them.
 
         Raises:
-            Refused: an annotation does not fit, alone or beside another; the first by the table's order.
+            Refused: an annotation does not fit, alone or beside another. Of those that cannot be read, the first by the
+                table's order.
         """
         try:
             intent = self._read(found)
@@ -147,25 +148,26 @@ class Reader:
             elif raw or not completed[0].empty_unsets:
                 row, name = completed
                 by_secret.setdefault(name, {})[row.field] = _value(row, raw)
-        base = self._frame_for(found.family.prefix, tuple(framing)).intent
+        frame = self._frame_of(found.family.prefix, tuple(framing))
+        base = frame.intent
         if not by_secret:
-            return replace(base, texts=found.texts, role=role)
+            return replace(base, frame=frame, texts=found.texts, role=role)
         secrets.disambiguate(by_secret)
         requests = secrets.requests(by_secret, volume_path=base.secret_volume_path, preserve_case=base.preserve_case)
-        intent = replace(base, texts=found.texts, role=role, secrets=tuple(requests))
+        intent = replace(base, frame=frame, texts=found.texts, role=role, secrets=tuple(requests))
         if len(intent.secrets) == len(by_secret):
             return intent
         return replace(intent, warnings=tuple(sorted((*base.warnings, *orphans(found.family, by_secret)))))
 
-    def _frame_for(self, prefix: str, framing: tuple[tuple[str, str], ...]) -> Frame:
+    def _frame_of(self, prefix: str, framing: tuple[tuple[str, str], ...]) -> Frame:
         if not framing:
             return self._usual[prefix]
         is_light = sum(len(key) + len(raw) for key, raw in framing) <= FRAME_TEXT_MAX
-        return self._kept_frame(prefix, framing) if is_light else self._frame(prefix, framing)
+        return self._shared_frame(prefix, framing) if is_light else self._read_frame(prefix, framing)
 
-    def _frame(self, prefix: str, framing: tuple[tuple[str, str], ...]) -> Frame:
+    def _read_frame(self, prefix: str, framing: tuple[tuple[str, str], ...]) -> Frame:
         """Read all annotations but the role and those of secrets."""
-        fields = {**self._defaults[prefix], "texts": dict(framing)}
+        fields = {**self._fields[prefix], "texts": dict(framing)}
         family: Family = fields["family"]
         by_param: dict[str, dict[str, str]] = {}
         remarks: list[str] = []
@@ -183,9 +185,9 @@ class Reader:
         for field, params in by_param.items():
             fields[field] = _members(field, params)
             remarks += doubtful_params(family, field, params)
-        frame = Frame(fields)
-        remarks += doubts(frame.intent)
-        return Frame({**fields, "warnings": tuple(sorted(remarks))}) if remarks else frame
+        intent = Intent(**fields)
+        remarks += doubts(intent)
+        return Frame(replace(intent, warnings=tuple(sorted(remarks))))
 
 
 class _UnfitError(ValueError):
@@ -207,7 +209,9 @@ def _first_refusal(found: Found) -> Refused:
         raw = found.texts[key]
         try:
             if raw or not row.empty_unsets:
-                telemetry.member(underscored(key[len(row.stem) :]), raw) if row.field == "telemetry" else row.read(raw)
+                telemetry.member(
+                    underscored(key[len(row.stem) :]).lower(), raw
+                ) if row.field == "telemetry" else row.read(raw)
         except ValueError as error:
             return refused(
                 Reason.ANNOTATION_INVALID, found.family.prefix + key, str(error), value=raw, secret=row.masked

@@ -6,6 +6,7 @@ rewritten first: `replace` of an absent member, negative list indices, `replace`
 
 import base64
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import jsonpatch
@@ -43,7 +44,9 @@ def apply(intent: Intent, kind: Kind, container: bytes) -> bytes:
     if kind is not Kind.INIT:
         document.setdefault("lifecycle", {})
     try:
-        for operation in patch:
+        for operation in deepcopy(
+            patch
+        ):  # the patch is of all pods that ask alike, and what it adds becomes the document's
             document = _step(document, operation)
         _check(document)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError, ValueError) as error:

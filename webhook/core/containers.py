@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,6 @@ from webhook.core import layout
 from webhook.core.agent_config import Kind
 from webhook.core.form import hole, rest
 from webhook.core.intent import Intent
-from webhook.core.security import Identity
 
 PROBE_PERIOD_S = 1
 PROBE_FAILURES = 600  # ten minutes; the agent retries faster by itself than a restart would
@@ -36,65 +35,66 @@ NAMES = {
 }
 
 
-class Own(Struct, frozen=True, kw_only=True):
+class PodParts(Struct, frozen=True, kw_only=True):
     """What is one pod's own in its agent containers, as JSON."""
 
     mounts: bytes  # of a `rest`, all but home
     environment: bytes = b""  # of a `rest`, copied from the app
     probe: bytes | None = None  # a text: the script of the startup probe, None for no probe
+    security_context: bytes | None = None  # an object, None for none
 
 
-def build(
-    kind: Kind, intent: Intent, identity: Identity | None, config: bytes, own: Own, *, ca_certificates: str
-) -> bytes:
+class _Has(NamedTuple):
+    """What decides, beside the frame, the form of a container."""
+
+    probe: bool
+    security_context: bool
+
+
+def build(kind: Kind, intent: Intent, config: bytes, parts: PodParts, *, ca_certificates: str) -> bytes:
     """Return an agent container as JSON.
 
     Args:
         kind: which of the agents.
         intent: what the pod's author asks for.
-        identity: whom it runs as, None for no security context.
         config: its configuration, unused in ConfigMap mode.
-        own: the pod's own parts.
+        parts: what is the pod's own.
         ca_certificates: of the Vault server, PEM; "" for none.
     """
-    has_probe = own.probe is not None
-    form = intent.frame.form(
-        (kind, identity, has_probe), lambda usual: _members(kind, usual, identity, ca_certificates, has_probe=has_probe)
-    )
-    return form.fill(
+    has = _Has(parts.probe is not None, parts.security_context is not None)
+    return intent.form(_container_members, kind, has, ca_certificates).fill(
         {
             b"config": _encode(config),  # bytes: encoded as base64
-            b"environment": own.environment,
-            b"mounts": own.mounts,
-            b"probe": own.probe or b"",
+            b"environment": parts.environment,
+            b"mounts": parts.mounts,
+            b"probe": parts.probe or b"",
+            b"security_context": parts.security_context or b"",
         }
     )
 
 
-def _members(
-    kind: Kind, usual: Intent, identity: Identity | None, ca_certificates: str, *, has_probe: bool
-) -> Mapping[str, Any]:
+def _container_members(intent: Intent, kind: Kind, has: _Has, ca_certificates: str) -> Mapping[str, Any]:
     """Return a container with holes for what is a pod's own."""
     name, home = NAMES[kind]
-    config = () if usual.configmap else ({"name": layout.CONFIG_VARIABLE, "value": hole("config")},)
-    certificates = _variables(usual, {"CACERT_BYTES": ca_certificates})
+    config = () if intent.configmap else ({"name": layout.CONFIG_VARIABLE, "value": hole("config")},)
+    certificates = _variables(intent, {"CACERT_BYTES": ca_certificates})
     members: dict[str, Any] = {
         "name": name,
-        "image": usual.image,
+        "image": intent.image,
         "command": ("/bin/sh", "-ec"),
-        "args": (_script(kind, usual),),
-        "resources": resources(usual, kind),
-        "env": (*_environment(usual), *config, *certificates, rest("environment")),
+        "args": (_script(kind, intent),),
+        "resources": resources(intent, kind),
+        "env": (*_environment(intent), *config, *certificates, rest("environment")),
         "volumeMounts": ({"name": home, "mountPath": layout.HOME}, rest("mounts")),
     }
     if kind is Kind.NATIVE:
         members["restartPolicy"] = "Always"
-    elif kind is Kind.SIDECAR and usual.revoke:
-        command = ("/bin/sh", "-c", f"/bin/sleep {usual.revoke_grace_s} && {revocation(usual)}")
+    elif kind is Kind.SIDECAR and intent.revoke:
+        command = ("/bin/sh", "-c", f"/bin/sleep {intent.revoke_grace_s} && {revocation(intent)}")
         members["lifecycle"] = {"preStop": {"exec": {"command": command}}}
-    if identity is not None:
-        members["securityContext"] = identity.security_context
-    if has_probe:
+    if has.security_context:
+        members["securityContext"] = hole("security_context")
+    if has.probe:
         members["startupProbe"] = {
             "exec": {"command": ("/bin/sh", "-c", hole("probe"))},
             "periodSeconds": PROBE_PERIOD_S,
@@ -195,8 +195,8 @@ def resources(intent: Intent, kind: Kind) -> dict[str, dict[str, str]]:
     limits = _amounts(intent.limits_cpu, intent.limits_memory, intent.limits_ephemeral)
     requests = _amounts(intent.requests_cpu, intent.requests_memory, intent.requests_ephemeral)
     if kind is Kind.INIT:
-        limits |= _own(intent.init_limits_cpu, intent.init_limits_memory, intent.init_limits_ephemeral)
-        requests |= _own(intent.init_requests_cpu, intent.init_requests_memory, intent.init_requests_ephemeral)
+        limits |= _overrides(intent.init_limits_cpu, intent.init_limits_memory, intent.init_limits_ephemeral)
+        requests |= _overrides(intent.init_requests_cpu, intent.init_requests_memory, intent.init_requests_ephemeral)
     halves = {}
     if limits := {name: amount for name, amount in limits.items() if amount}:
         halves["limits"] = limits
@@ -209,7 +209,7 @@ def _amounts(cpu: str, memory: str, ephemeral: str) -> dict[str, str]:
     return {"cpu": cpu, "memory": memory, "ephemeral-storage": ephemeral}
 
 
-def _own(cpu: str | None, memory: str | None, ephemeral: str | None) -> dict[str, str]:
+def _overrides(cpu: str | None, memory: str | None, ephemeral: str | None) -> dict[str, str]:
     """Return what the init container has of its own; "" is a statement, None is not."""
     if cpu is None and memory is None and ephemeral is None:
         return {}

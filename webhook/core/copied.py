@@ -10,14 +10,14 @@ from webhook.core.containers import AWS_VARIABLES
 from webhook.core.intent import Intent
 from webhook.core.pod import Spec, environment
 from webhook.core.review import Review, raw_containers
-from webhook.core.volumes import Mount
+from webhook.core.volumes import AddedMount
 
 Object = Mapping[str, Any]
 _TOKEN_PATH_PART = "serviceaccount"  # noqa: S105 part of a path; in any letter case
 _AWS_PATH_PART = "eks.amazonaws.com"
 
 
-def copied_mounts(review: Review, spec: Spec, name: str, taken: Iterable[Mount]) -> list[Object]:
+def copied_mounts(review: Review, spec: Spec, name: str, taken: Iterable[AddedMount]) -> list[Object]:
     """Return all mounts of the containers of this name as written, but tokens and paths the agent mounts already."""
     tokens = {volume.name for volume in spec.volumes or () if volume.token_source()}
     paths = {mount.mountPath.rstrip("/") for mount in taken}
@@ -35,12 +35,12 @@ def copied_mounts(review: Review, spec: Spec, name: str, taken: Iterable[Mount])
     return copies
 
 
-def aws_token_mounts(spec: Spec) -> list[Mount]:
+def aws_token_mounts(spec: Spec) -> list[AddedMount]:
     """Return a read-only mount of the first AWS token volume the app mounts, or none."""
     for container in spec.containers or ():
         for mount in container.mounts:
             if mount.mountPath and _AWS_PATH_PART in mount.mountPath:
-                return [Mount(mount.name or "", mount.mountPath, readOnly=True)]
+                return [AddedMount(mount.name or "", mount.mountPath, readOnly=True)]
     return []
 
 

@@ -12,8 +12,6 @@ from msgspec import Struct
 from webhook.core.family import VAULT, Family
 from webhook.core.form import Form
 
-FORMS_MAX = 64  # of one frame; a pod's own paths and users are part of what a form is made for
-
 
 class SecretRequest(Struct, frozen=True, kw_only=True):
     """One file the agent renders."""
@@ -35,14 +33,14 @@ class SecretRequest(Struct, frozen=True, kw_only=True):
 class Intent(Struct, frozen=True, kw_only=True):
     """One pod's wish. Texts are "" where the annotation is absent or says nothing."""
 
-    frame: "Frame"
+    frame: "Frame | None" = None  # None in the frame's own
     family: Family = VAULT
     texts: Mapping[str, str] = {}  # the pod's own annotations of ours, keys without prefix
     by_server: AbstractSet[str] = frozenset()  # keys for which the operator set another default than ours
     warnings: tuple[str, ...] = ()
     secrets: tuple[SecretRequest, ...] = ()
     # switches and pod shape
-    request_namespace: str = ""  # nothing uses it
+    request_namespace: str = ""  # read, and used by nothing
     containers: tuple[str, ...] | None = None  # None: all
     init_first: bool
     pre_populate: bool
@@ -138,26 +136,34 @@ class Intent(Struct, frozen=True, kw_only=True):
         """Return an annotation's whole key as the author writes it."""
         return self.family.prefix + key
 
+    def form(self, build: Callable[..., object], *given: Hashable) -> Form:
+        """Return the form of `build(intent, *given)`, kept in the frame; the intent it gets has no role and no secrets.
+
+        Args:
+            build: returns a value with holes.
+            given: what decides the form beside the frame: a few flags, never a text of one pod's.
+        """
+        if self.frame is None:
+            raise TypeError("a frame's own intent has no forms")
+        return self.frame.form(build, *given)
+
 
 class Frame:
     """One way to ask: all that annotations and settings decide but role and secrets, shared by the pods that ask alike.
 
     Attributes:
-        intent: what is asked for, without role and secrets. What is built of it holds nothing of one pod.
+        intent: what is asked for, without role and secrets: what is built of it holds nothing of one pod.
     """
 
     __slots__ = ("_forms", "intent")
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
-        """Make the intent from its fields."""
-        self.intent = Intent(frame=self, **fields)
+    def __init__(self, intent: Intent) -> None:
+        self.intent = intent
         self._forms: dict[Hashable, Form] = {}
 
-    def form(self, key: Hashable, build: Callable[[Intent], object]) -> Form:
-        """Return the form of this key, built from the frame's intent when it is first asked for."""
-        form = self._forms.get(key)
+    def form(self, build: Callable[..., object], *given: Hashable) -> Form:
+        """Return a form, built when it is first asked for; see `Intent.form`."""
+        form = self._forms.get((build, given))
         if form is None:
-            if len(self._forms) >= FORMS_MAX:
-                self._forms.clear()
-            form = self._forms[key] = Form(build(self.intent))
+            form = self._forms[build, given] = Form(build(self.intent, *given))
         return form

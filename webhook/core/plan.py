@@ -17,11 +17,11 @@ from webhook.core.profile import Profile
 from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused, warning
 from webhook.core.review import Review
-from webhook.core.security import identity_of
+from webhook.core.security import identity_of, security_context
 from webhook.core.shape import Shape, shape_of
 from webhook.core.surprises import surprises
 from webhook.core.token import Token
-from webhook.core.volumes import Mount, agent_mounts, secret_volumes, volumes
+from webhook.core.volumes import AddedMount, agent_mounts, secret_volumes, volumes
 
 _encode = msgspec.json.Encoder().encode
 
@@ -96,10 +96,11 @@ def _agents(
 ) -> tuple[list[bytes], list[bytes]]:
     """Return the agents that are init containers, and those that are containers."""
     identity = identity_of(spec, intent)
-    own = containers.Own(
+    parts = containers.PodParts(
         mounts=mounts,
         environment=elements(aws_environment(spec, intent)) if intent.auth_type == "aws" else b"",
         probe=_encode(containers.probe_script(intent)) if shape.probed else None,
+        security_context=None if identity is None else security_context(identity),
     )
     configs = (
         None if intent.configmap else agent_config.Configs(intent, token.file, persistent_cache=shape.persistent_cache)
@@ -109,7 +110,7 @@ def _agents(
         config = configs.of(kind) if configs else b""
         if len(config) > agent_config.BYTES_MAX:
             raise _too_large(intent, config)
-        container = containers.build(kind, intent, identity, config, own, ca_certificates=profile.ca_certificates)
+        container = containers.build(kind, intent, config, parts, ca_certificates=profile.ca_certificates)
         return apply_container_patch(intent, kind, container)
 
     init_agents = [agent(Kind.INIT)] if shape.init else []
@@ -119,9 +120,9 @@ def _agents(
     return ([*init_agents, sidecar], []) if shape.sidecar is Kind.NATIVE else (init_agents, [sidecar])
 
 
-def _mounts_of_agents(review: Review, spec: Spec, intent: Intent, own: Iterable[Mount]) -> bytes:
+def _mounts_of_agents(review: Review, spec: Spec, intent: Intent, added: Iterable[AddedMount]) -> bytes:
     """Return what every agent mounts besides its home, as elements of a JSON list."""
-    mounts = [*own]
+    mounts = [*added]
     if intent.auth_type == "aws":
         mounts += aws_token_mounts(spec)
     if not intent.copy_mounts_of:
@@ -156,10 +157,10 @@ def _mounts(spec: Spec, intent: Intent, secrets: Mapping[str, str], agents: froz
     Init containers see the secrets only if they are rendered before them; native sidecars among them live as long as the app.
     """
     is_read_only = intent.secret_volume_read_only
-    mounts = {path: _encode(Mount(name, path, is_read_only)) for path, name in secrets.items()}
+    mounts = {path: _encode(AddedMount(name, path, is_read_only)) for path, name in secrets.items()}
     planned = []
-    for member, own in (("containers", spec.containers), ("initContainers", spec.initContainers)):
-        for index, container in enumerate(own or ()):
+    for member, listed in (("containers", spec.containers), ("initContainers", spec.initContainers)):
+        for index, container in enumerate(listed or ()):
             if container.name in agents:
                 continue
             if member == "containers":
@@ -178,13 +179,15 @@ def _lacking(container: Container, secrets: Mapping[str, str]) -> Iterable[str]:
     lacking = dict(secrets)
     for mount in container.volumeMounts:
         path = (mount.mountPath or "").rstrip("/")
-        name = lacking.pop(path, mount.name)
-        if name != mount.name:
+        name = secrets.get(path, mount.name)
+        if name == mount.name:
+            lacking.pop(path, None)
+        elif mount.name:  # one without is for the API server to refuse
             raise refused(
                 Reason.MOUNT_PATH_TAKEN,
                 f"container {container.name}",
                 f"volume {mount.name!r} is mounted at {path}, where secrets are to be mounted",
-                "Mount it elsewhere, or set the annotation secret-volume-path",
+                "AddedMount it elsewhere, or set the annotation secret-volume-path",
             )
     return lacking
 

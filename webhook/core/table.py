@@ -127,7 +127,7 @@ TABLE: tuple[Row, ...] = (
             "agent-request-namespace",
             "request_namespace",
             _required("must not be empty"),
-            "Recorded only; by default the namespace of the request.",
+            "Read and not used: the namespace of the request counts.",
         ),
         _row(
             "agent-inject-containers",

@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Struct
 
 from webhook.core import layout
-from webhook.core.form import Form, hole
 from webhook.core.intent import Intent
 from webhook.core.pod import Pod, Spec, Volume
 from webhook.core.profile import AUTO_AUDIENCE, DEFAULT_AUDIENCE, Profile
@@ -28,7 +27,7 @@ class Token(Struct, frozen=True):
     file_name: str
     audience: str  # "" where the author's volume names none: the API server's default
     expiration_s: int | None
-    is_ours: bool  # its volume is added; False when the author's is used
+    volume: bytes | None  # to add, as JSON; None when the author's is used
 
     @property
     def file(self) -> str:
@@ -39,19 +38,6 @@ class Token(Struct, frozen=True):
     def mount_paths(self) -> Iterable[str]:
         """Return where the agents mount it: at its own place, and where the ServiceAccount plugin looks."""
         return dict.fromkeys((self.mount_path, layout.API_TOKEN_PATH))
-
-    def volume(self) -> bytes:
-        """Return the volume to add, as JSON."""
-        own = {
-            b"name": _encode(self.volume_name),
-            b"audience": _encode(self.audience),
-            b"expiration": _encode(self.expiration_s),
-        }
-        return _VOLUME.fill(own)
-
-
-_SOURCE = {"audience": hole("audience"), "expirationSeconds": hole("expiration"), "path": layout.TOKEN_FILE}
-_VOLUME = Form({"name": hole("name"), "projected": {"sources": ({"serviceAccountToken": _SOURCE},)}})
 
 
 def choose(pod: Pod, intent: Intent, profile: Profile, pinned_audience: str) -> Token:
@@ -77,13 +63,15 @@ def choose(pod: Pod, intent: Intent, profile: Profile, pinned_audience: str) -> 
 
 def projected(spec: Spec, profile: Profile, audience: str) -> Token:
     """Return our own token with this audience, in a volume whose name the pod does not use."""
+    name, expiration_s = _free_name(spec), profile.token_expiration_s
+    source = {"audience": audience, "expirationSeconds": expiration_s, "path": layout.TOKEN_FILE}
     return Token(
-        volume_name=_free_name(spec),
+        volume_name=name,
         mount_path=layout.TOKEN_PATH,
         file_name=layout.TOKEN_FILE,
         audience=audience,
-        expiration_s=profile.token_expiration_s,
-        is_ours=True,
+        expiration_s=expiration_s,
+        volume=_encode({"name": name, "projected": {"sources": ({"serviceAccountToken": source},)}}),
     )
 
 
@@ -125,7 +113,7 @@ def _of_volume(intent: Intent, volume: Volume, mount_path: str) -> Token:
         file_name=source.path,
         audience=source.audience or "",
         expiration_s=source.expirationSeconds,
-        is_ours=False,
+        volume=None,
     )
 
 

@@ -15,7 +15,7 @@ from webhook.core.token import Token
 _encode = msgspec.json.Encoder().encode
 
 
-class Mount(Struct, frozen=True, omit_defaults=True):
+class AddedMount(Struct, frozen=True, omit_defaults=True):
     """A mount to add to a container."""
 
     name: str
@@ -35,35 +35,35 @@ def secret_volumes(intent: Intent) -> Mapping[str, str]:
     return paths
 
 
-def agent_mounts(intent: Intent, token: Token, shape: Shape, secrets: Mapping[str, str]) -> Iterator[Mount]:
+def agent_mounts(intent: Intent, token: Token, shape: Shape, secrets: Mapping[str, str]) -> Iterator[AddedMount]:
     """Yield what every agent container mounts besides its home; `secrets` as `secret_volumes` returns them."""
     for path in token.mount_paths:
-        yield Mount(token.volume_name, path, readOnly=True)
+        yield AddedMount(token.volume_name, path, readOnly=True)
     for path, name in secrets.items():
-        yield Mount(name, path)
+        yield AddedMount(name, path)
     if intent.extra_secret:
-        yield Mount(layout.EXTRA, layout.EXTRA_PATH, readOnly=True)
+        yield AddedMount(layout.EXTRA, layout.EXTRA_PATH, readOnly=True)
     if intent.configmap:
-        yield Mount(layout.CONFIGMAP, layout.CONFIGMAP_PATH, readOnly=True)
+        yield AddedMount(layout.CONFIGMAP, layout.CONFIGMAP_PATH, readOnly=True)
     if intent.tls_secret:
-        yield Mount(layout.TLS, layout.TLS_PATH, readOnly=True)
+        yield AddedMount(layout.TLS, layout.TLS_PATH, readOnly=True)
     if shape.persistent_cache:
-        yield Mount(layout.CACHE, layout.CACHE_PATH)
+        yield AddedMount(layout.CACHE, layout.CACHE_PATH)
 
 
 def volumes(
     intent: Intent, profile: Profile, token: Token, shape: Shape, secrets: Mapping[str, str]
 ) -> dict[str, bytes]:
     """Return every volume to add by name, as JSON, in the reference's order, the token's last."""
-    own = profile.memory_volume_size_limit
-    rendered = intent.secret_volume_size_limit or own
+    limit = profile.memory_volume_size_limit
+    limit_of_secrets = intent.secret_volume_size_limit or limit
     found: dict[str, bytes] = {}
     if shape.init:
-        found[layout.HOME_INIT] = _memory(layout.HOME_INIT, own)
+        found[layout.HOME_INIT] = _memory(layout.HOME_INIT, limit)
     if shape.sidecar:
-        found[layout.HOME_SIDECAR] = _memory(layout.HOME_SIDECAR, own)
+        found[layout.HOME_SIDECAR] = _memory(layout.HOME_SIDECAR, limit)
     for name in secrets.values():
-        found[name] = _memory(name, rendered)
+        found[name] = _memory(name, limit_of_secrets)
     if intent.configmap:
         found[layout.CONFIGMAP] = _encode({"name": layout.CONFIGMAP, "configMap": {"name": intent.configmap}})
     if intent.extra_secret:
@@ -71,14 +71,14 @@ def volumes(
     if intent.tls_secret:
         found[layout.TLS] = _encode({"name": layout.TLS, "secret": {"secretName": intent.tls_secret}})
     if shape.persistent_cache:
-        found[layout.CACHE] = _memory(layout.CACHE, own)
-    if token.is_ours:
-        found[token.volume_name] = token.volume()
+        found[layout.CACHE] = _memory(layout.CACHE, limit)
+    if token.volume is not None:
+        found[token.volume_name] = token.volume
     return found
 
 
 @lru_cache(256)
 def _memory(name: str, size_limit: str) -> bytes:
-    """Return a memory-backed emptyDir; an empty limit or 0 means none."""
-    limit = {"sizeLimit": size_limit} if size_limit not in ("", "0") else {}
-    return _encode({"name": name, "emptyDir": {"medium": "Memory", **limit}})
+    """Return a volume in memory, as JSON; an empty limit or 0 means none."""
+    limited = {"sizeLimit": size_limit} if size_limit not in ("", "0") else {}
+    return _encode({"name": name, "emptyDir": {"medium": "Memory", **limited}})
