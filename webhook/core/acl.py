@@ -114,13 +114,23 @@ def _unlocated(case: Case) -> Problem | None:
 
 
 def _outcome(case: Case) -> Problem | None:
-    """Return the first row of OUTCOMES that fits; None where it is that of a readable path."""
+    """Return what the policies say of the located path; None where it is readable and that is all there is to say."""
     decision = case.decide(case.located.path)
+    if decision.state is State.READABLE:
+        return _doubt(case, decision)
     level, reason = next((level, reason) for fits, level, reason in OUTCOMES if fits(case, decision))
-    if level is Level.ALLOW:
-        return None
     policy = case.policies.invalid if reason is Reason.POLICY_INVALID else case.policies.missing
     return Problem(level, reason, {"path": case.located.path, "policy": policy})
+
+
+def _doubt(case: Case, decision: Decision) -> Problem | None:
+    """Return what there is to say of a path that is readable."""
+    if decision.rule is not None and decision.rule.needs_approval:
+        return Problem(Level.WARN, Reason.SECRET_APPROVAL_REQUIRED, {"path": case.located.path})
+    if case.policies.missing:
+        details = {"path": case.located.path, "policy": case.policies.missing}
+        return Problem(Level.WARN, Reason.POLICY_NOT_FOUND, details)
+    return None
 
 
 def _state_is(state: State) -> Callable[[Case, Decision], bool]:
@@ -140,17 +150,6 @@ def _lacks_data(version: int) -> Callable[[Case, Decision], bool]:
 
 Fits = Callable[[Case, Decision], bool]
 OUTCOMES: tuple[tuple[Fits, Level, Reason], ...] = (
-    (
-        lambda _, decision: decision.state is State.READABLE and _needs_approval(decision),
-        Level.WARN,
-        Reason.SECRET_APPROVAL_REQUIRED,
-    ),
-    (
-        lambda case, decision: decision.state is State.READABLE and bool(case.policies.missing),
-        Level.WARN,
-        Reason.POLICY_NOT_FOUND,
-    ),
-    (_state_is(State.READABLE), Level.ALLOW, Reason.SECRET_READABLE),
     (_lacks_data(2), Level.DENY, Reason.KV_V2_DATA_PREFIX_MISSING),
     (_lacks_data(1), Level.DENY, Reason.KV_V1_DATA_PREFIX_UNNEEDED),
     (_state_is(State.UNCERTAIN), Level.WARN, Reason.POLICY_TEMPLATE_UNDECIDABLE),
@@ -167,7 +166,3 @@ OUTCOMES: tuple[tuple[Fits, Level, Reason], ...] = (
     (_state_is(State.NO_READ), Level.DENY, Reason.SECRET_READ_NOT_GRANTED),
     (_state_is(State.CONSTRAINED), Level.DENY, Reason.SECRET_PATH_CONSTRAINED),
 )
-
-
-def _needs_approval(decision: Decision) -> bool:
-    return decision.rule is not None and decision.rule.needs_approval

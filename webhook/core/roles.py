@@ -69,13 +69,7 @@ class Token:
     period_s: float
     uses: float  # 0: unlimited
     is_bound_to_addresses: bool
-
-    @property
-    def forbidden_policy(self) -> str:
-        """Name the policy that makes every login fail; empty when there is none."""
-        if self.templated_policies:
-            return ""
-        return next((name for name in FORBIDDEN_POLICIES if name in self.policies), "")
+    forbidden_policy: str  # makes every login fail; "" when there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +113,14 @@ def policy_names(written: Names) -> tuple[str, ...]:
 
 def token_of(text: RoleText) -> Token:
     """Return the token's terms; a deprecated field counts where its successor is empty or zero."""
+    policies = policy_names(text.token_policies) or policy_names(text.policies)
+    is_templated = flag(text.token_policies_template_claims)
+    forbidden = () if is_templated else (name for name in FORBIDDEN_POLICIES if name in policies)
     return Token(
-        policies=policy_names(text.token_policies) or policy_names(text.policies),
+        policies=policies,
         no_default_policy=flag(text.token_no_default_policy),
-        templated_policies=flag(text.token_policies_template_claims),
+        templated_policies=is_templated,
+        forbidden_policy=next(iter(forbidden), ""),
         ttl_s=seconds(text.token_ttl) or seconds(text.ttl),
         period_s=seconds(text.token_period) or seconds(text.period),
         uses=seconds(text.token_num_uses) or seconds(text.num_uses),

@@ -77,7 +77,7 @@ class RuleSet:
         exact = self.exact.get(path)
         certain = exact if exact is not None else self._wildcard(path)
         base = _state(certain, parameters)
-        if exact is not None and exact.is_denied:
+        if not self.uncertain or (exact is not None and exact.is_denied):
             return Decision(base, certain)
         others = [
             other.rule
