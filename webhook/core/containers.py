@@ -4,12 +4,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import Struct
 
 from webhook.core import layout
 from webhook.core.agent_config import Kind
-from webhook.core.form import hole, rest
+from webhook.core.form import base64_text, hole, rest
 from webhook.core.intent import Intent
 
 PROBE_PERIOD_S = 1
@@ -23,7 +22,6 @@ AWS_VARIABLES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 )
-_encode = msgspec.json.Encoder().encode
 _FIELDS = (("NAMESPACE", "metadata.namespace"), ("HOST_IP", "status.hostIP"), ("POD_IP", "status.podIP"))
 _WHERE = tuple({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in _FIELDS)
 
@@ -64,7 +62,7 @@ def build(kind: Kind, intent: Intent, config: bytes, parts: PodParts, *, ca_cert
     has = _Has(parts.probe is not None, parts.security_context is not None)
     return intent.form(_container_members, kind, has, ca_certificates).fill(
         {
-            b"config": _encode(config),  # bytes: encoded as base64
+            b"config": base64_text(config),
             b"environment": parts.environment,
             b"mounts": parts.mounts,
             b"probe": parts.probe or b"",

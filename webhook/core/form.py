@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Raw
+from pybase64 import b64encode
 
 _encode = msgspec.json.Encoder().encode
 # Bytes that JSON never holds as such: in its texts they are escaped.
@@ -28,6 +29,11 @@ def rest(name: str) -> Raw:
 def elements(items: Sequence[object]) -> bytes:
     """Return the JSON that fills a `rest`."""
     return b"," + _encode(items)[1:-1] if items else b""
+
+
+def base64_text(raw: bytes) -> bytes:
+    """Return the JSON text that holds these bytes in base64."""
+    return b'"%b"' % b64encode(raw)
 
 
 class Form:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from webhook.core.form import base64_text
 from webhook.core.pod import Pod
 
 API_VERSION = "admission.k8s.io/v1"
@@ -184,7 +185,7 @@ def allow(
     response: dict[str, object] = {"uid": uid, "allowed": True}
     if patch is not None:
         response["patchType"] = "JSONPatch"
-        response["patch"] = patch  # msgspec writes bytes as base64
+        response["patch"] = Raw(base64_text(patch))
     return _whole(response, warnings, audit)
 
 
