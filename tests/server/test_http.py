@@ -7,6 +7,7 @@ import pytest
 
 from tests.eventually import eventually
 from tests.server.process import JSON, is_cut, read_response, review
+from webhook.server import state
 
 LIMIT = 7 << 20
 TEXT = {"Content-Type": "text/plain"}
@@ -202,3 +203,14 @@ def test_a_decision_is_one_line_and_counted_once(start):
         ("refused", "green", "RoleNotFound"),
     ]
     assert {"time", "level", "uid", "role", "mount", "findings", "dry_run", "took_us"} <= decided[0].keys()
+
+
+def test_connections_that_come_at_once_are_shared_by_the_workers(start):
+    server = start(workers=2)
+    peers = [server.plain() for _ in range(64)]
+
+    def shares():
+        held = [worker.connections for worker in state.read_all(server.run / "workers")]
+        return held if sum(held) == len(peers) else []
+
+    assert min(eventually(shares)) > 0

@@ -19,7 +19,6 @@ from webhook.server.tls import Identity
 
 HEAD_MAX_BYTES = 64 << 10
 PIPELINE_MAX = 4  # the API server sends the next request after the answer
-ACCEPT_BATCH = 64
 PAUSE_S = 0.5  # no accepting for so long when the system has no descriptor left
 TLS_CLOSE_S = 1.0  # for a peer to answer our farewell
 
@@ -263,23 +262,21 @@ class Connections:
         return (connection for connection in self.state.connections if isinstance(connection, Connection))
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(ACCEPT_BATCH):
-            try:
-                peer, _ = listener.accept()
-            except (BlockingIOError, InterruptedError):  # another worker was quicker
-                return
-            except ConnectionAbortedError:
-                continue
-            except OSError:  # no descriptor or memory left: the loop would spin
-                self._loop.remove_reader(listener.fileno())
-                self._loop.call_later(PAUSE_S, self._resume, listener)
-                return
-            peer.setblocking(False)  # noqa: FBT003 - the socket's signature
-            if len(self) >= self.limits.connections and not self._make_room():
-                peer.close()
-                continue
-            task = self._loop.create_task(self._shake(peer))
-            self._shaking[task] = peer
+        """Take one connection: of many that come at once, the other workers get theirs."""
+        try:
+            peer, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was quicker, or it left
+            return
+        except OSError:  # no descriptor or memory left: the loop would spin
+            self._loop.remove_reader(listener.fileno())
+            self._loop.call_later(PAUSE_S, self._resume, listener)
+            return
+        peer.setblocking(False)  # noqa: FBT003 - the socket's signature
+        if len(self) >= self.limits.connections and not self._make_room():
+            peer.close()
+            return
+        task = self._loop.create_task(self._shake(peer))
+        self._shaking[task] = peer
 
     def _resume(self, listener: socket.socket) -> None:
         if listener.fileno() >= 0:
