@@ -155,7 +155,7 @@ class Reader:
         secrets.disambiguate(by_secret)
         requests = secrets.requests(by_secret, volume_path=base.secret_volume_path, preserve_case=base.preserve_case)
         intent = replace(base, frame=frame, texts=found.texts, role=role, secrets=tuple(requests))
-        if len(intent.secrets) == len(by_secret):
+        if len(intent.secrets) == len(by_secret):  # each is declared
             return intent
         return replace(intent, warnings=tuple(sorted((*base.warnings, *orphans(found.family, by_secret)))))
 
@@ -208,10 +208,10 @@ def _first_refusal(found: Found) -> Refused:
     for row, key in sorted(rows, key=lambda pair: (order[pair[0].key], pair[1])):
         raw = found.texts[key]
         try:
-            if raw or not row.empty_unsets:
-                telemetry.member(
-                    underscored(key[len(row.stem) :]).lower(), raw
-                ) if row.field == "telemetry" else row.read(raw)
+            if row.field == "telemetry":
+                telemetry.member(underscored(key[len(row.stem) :]).lower(), raw)
+            elif raw or not row.empty_unsets:
+                row.read(raw)
         except ValueError as error:
             return refused(
                 Reason.ANNOTATION_INVALID, found.family.prefix + key, str(error), value=raw, secret=row.masked
