@@ -40,68 +40,74 @@ def _pod(number: int, secrets: int, containers: int, role: str) -> dict[str, obj
     return {
         "kind": "Pod",
         "apiVersion": "v1",
-        "metadata": {
-            "generateName": f"shop-{number}-7d8f9b6c5-",
-            "namespace": "shop",
-            "labels": {"app.kubernetes.io/name": "shop", "pod-template-hash": "7d8f9b6c5"},
-            "annotations": annotations,
-            "ownerReferences": [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "ReplicaSet",
-                    "name": "shop-7d8f9b6c5",
-                    "uid": "e3f1c8a2",
-                    "controller": True,
-                }
-            ],
-            "managedFields": [
-                {
-                    "manager": "kube-controller-manager",
-                    "operation": "Update",
-                    "fieldsV1": {"f:metadata": {"f:labels": {}}},
-                }
-            ],
-        },
-        "spec": {
-            "serviceAccountName": "shop",
-            "serviceAccount": "shop",
-            "volumes": [
-                {"name": "data", "emptyDir": {}},
-                {
-                    "name": "kube-api-access-x",
-                    "projected": {
-                        "sources": [
-                            {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-                            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-                            {
-                                "downwardAPI": {
-                                    "items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]
-                                }
-                            },
-                        ],
-                        "defaultMode": 420,
-                    },
+        "metadata": {**_metadata(number), "annotations": annotations},
+        "spec": {**_spec(), "containers": [_container(n) for n in range(containers)]},
+    }
+
+
+def _metadata(number: int) -> dict[str, object]:
+    return {
+        "generateName": f"shop-{number}-7d8f9b6c5-",
+        "namespace": "shop",
+        "labels": {"app.kubernetes.io/name": "shop", "pod-template-hash": "7d8f9b6c5"},
+        "ownerReferences": [
+            {
+                "apiVersion": "apps/v1",
+                "kind": "ReplicaSet",
+                "name": "shop-7d8f9b6c5",
+                "uid": "e3f1c8a2",
+                "controller": True,
+            }
+        ],
+        "managedFields": [
+            {
+                "manager": "kube-controller-manager",
+                "operation": "Update",
+                "fieldsV1": {"f:metadata": {"f:labels": {}}},
+            }
+        ],
+    }
+
+
+def _spec() -> dict[str, object]:
+    return {
+        "serviceAccountName": "shop",
+        "serviceAccount": "shop",
+        "volumes": [
+            {"name": "data", "emptyDir": {}},
+            {
+                "name": "kube-api-access-x",
+                "projected": {
+                    "sources": [
+                        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                        {
+                            "downwardAPI": {
+                                "items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]
+                            }
+                        },
+                    ],
+                    "defaultMode": 420,
                 },
-            ],
-            "containers": [_container(n) for n in range(containers)],
-            "restartPolicy": "Always",
-            "terminationGracePeriodSeconds": 30,
-            "dnsPolicy": "ClusterFirst",
-            "securityContext": {"fsGroup": 2000},
-            "schedulerName": "default-scheduler",
-            "tolerations": [
-                {
-                    "key": f"node.kubernetes.io/{state}",
-                    "operator": "Exists",
-                    "effect": "NoExecute",
-                    "tolerationSeconds": 300,
-                }
-                for state in ("not-ready", "unreachable")
-            ],
-            "priority": 0,
-            "enableServiceLinks": True,
-            "preemptionPolicy": "PreemptLowerPriority",
-        },
+            },
+        ],
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": {"fsGroup": 2000},
+        "schedulerName": "default-scheduler",
+        "tolerations": [
+            {
+                "key": f"node.kubernetes.io/{state}",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 300,
+            }
+            for state in ("not-ready", "unreachable")
+        ],
+        "priority": 0,
+        "enableServiceLinks": True,
+        "preemptionPolicy": "PreemptLowerPriority",
     }
 
 

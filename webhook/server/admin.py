@@ -47,10 +47,13 @@ def create_app(
         problems = _not_alive(state.read_all(folders.workers), settings.workers, monotonic())
         return _probe("alive", problems)
 
+    def obstacles(workers: Sequence[WorkerState]) -> Sequence[str]:
+        return [*_not_alive(workers, settings.workers, monotonic()), *_not_ready(workers, settings, now())]
+
     @app.get("/readyz")
     def readyz() -> ResponseReturnValue:
         workers = state.read_all(folders.workers)
-        problems = [*_not_alive(workers, settings.workers, monotonic()), *_not_ready(workers, settings, now())]
+        problems = obstacles(workers)
         return _probe("ready", problems, binding_check=settings.binding_check, degraded=_degraded(workers))
 
     @app.get("/")
@@ -58,7 +61,7 @@ def create_app(
         if not _is_local():
             abort(403, "this page answers loopback clients only: use kubectl port-forward")
         workers = state.read_all(folders.workers)
-        problems = [*_not_alive(workers, settings.workers, monotonic()), *_not_ready(workers, settings, now())]
+        problems = obstacles(workers)
         return render_template(
             "start.html",
             version=__version__,
@@ -78,16 +81,17 @@ def create_app(
             text = metrics.exposition(folders.metrics, folders.workers, binding_check=settings.binding_check)
             return Response(text, content_type=CONTENT_TYPE_LATEST)
 
-    @app.after_request
-    def harden(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = NO_EXTERNAL_CONTENT
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
+    app.after_request(_harden)
     app.add_template_filter(_as_time, "as_time")
     app.add_template_filter(_as_duration, "as_duration")
     return app
+
+
+def _harden(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = NO_EXTERNAL_CONTENT
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _probe(word: str, problems: Sequence[str], **more: object) -> ResponseReturnValue:
