@@ -160,7 +160,7 @@ POD_CONFLICTS = [
         {"containers": [{"name": "app", "volumeMounts": [{"name": "data", "mountPath": "/vault/secrets"}]}]},
         {},
         "MountPathTaken",
-        "data",
+        "'data' is mounted at /vault/secrets, where secrets are to be mounted. Mount it elsewhere, or set",
     ),
     (
         {"containers": [{"name": "app", "volumeMounts": [{"name": "data", "mountPath": "/vault/secrets/"}]}]},

@@ -5,6 +5,7 @@ To change the outcome of a state: OUTCOMES, whose rows are tried from top to bot
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from msgspec import Struct
 
@@ -83,7 +84,7 @@ def _worded(problem: Problem, claim: Claim, rules: Rules) -> Finding:
     """Put a problem into words, a deny as loudly as the settings ask."""
     is_soft = rules.policy_check is PolicyCheck.WARN or rules.mode is Mode.WARN
     if is_soft and problem.level is Level.DENY:
-        problem = Problem(Level.WARN, problem.reason, problem.details)
+        problem = replace(problem, level=Level.WARN)
     return finding(problem, subject_of(claim), full=rules.disclosure is Disclosure.FULL)
 
 

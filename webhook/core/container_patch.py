@@ -44,9 +44,7 @@ def apply(intent: Intent, kind: Kind, container: bytes) -> bytes:
     if kind is not Kind.INIT:
         document.setdefault("lifecycle", {})
     try:
-        for operation in deepcopy(
-            patch
-        ):  # the patch is of all pods that ask alike, and what it adds becomes the document's
+        for operation in deepcopy(patch):  # shared by pods that ask alike; what it adds becomes the document's
             document = _step(document, operation)
         _check(document)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError, ValueError) as error:

@@ -1,7 +1,9 @@
 """JSON with holes: what many pods share is encoded once, what is one pod's own is filled in.
 
-form = Form({"env": [{"name": "CONFIG", "value": hole("config")}, rest("env")]})
-form.fill({b"config": b'"e30="', b"env": elements([{"name": "REGION", "value": "eu"}])})
+A list with one hole for a value and one for further elements:
+
+    form = Form([{"name": "CONFIG", "value": hole("config")}, rest("more")])
+    form.fill({b"config": b'"e30="', b"more": elements([{"name": "REGION", "value": "eu"}])})
 """
 
 import re

@@ -187,7 +187,7 @@ def _lacking(container: Container, secrets: Mapping[str, str]) -> Iterable[str]:
                 Reason.MOUNT_PATH_TAKEN,
                 f"container {container.name}",
                 f"volume {mount.name!r} is mounted at {path}, where secrets are to be mounted",
-                "AddedMount it elsewhere, or set the annotation secret-volume-path",
+                "Mount it elsewhere, or set the annotation secret-volume-path",
             )
     return lacking
 

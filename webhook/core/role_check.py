@@ -161,7 +161,7 @@ def check(claim: Claim, intent: Intent, snapshot: Snapshot | None, rules: Rules,
     found = login.find(claim, snapshot, rules, now)
     verdict = login.judge(found, claim, snapshot, rules)
     remarks = [_Remark(*_subject(finding.reason, intent), finding) for finding in verdict.findings]
-    if snapshot and isinstance(found, login.Target) and verdict.decision is not Level.DENY:
+    if snapshot is not None and isinstance(found, login.Target) and verdict.decision is not Level.DENY:
         remarks += _of_secrets(intent, found, claim, snapshot, rules, now)
     if not remarks:
         return _PASSED
