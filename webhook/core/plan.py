@@ -167,12 +167,12 @@ def _mounts(spec: Spec, intent: Intent, secrets: Mapping[str, str], agents: froz
                 wanted = intent.containers is None or container.name in intent.containers
             else:
                 wanted = intent.pre_populate or container.restartPolicy == "Always"
-            if wanted and (lacking := [mounts[path] for path in _lacking(container, secrets)]):
+            if wanted and (lacking := [mounts[path] for path in _lacking(container, intent, secrets)]):
                 planned.append(MountsOf(member, index, bool(container.volumeMounts), lacking))
     return planned
 
 
-def _lacking(container: Container, secrets: Mapping[str, str]) -> Iterable[str]:
+def _lacking(container: Container, intent: Intent, secrets: Mapping[str, str]) -> Iterable[str]:
     """Return the paths at which a container does not mount the secrets yet."""
     if not container.volumeMounts:
         return secrets
@@ -187,7 +187,7 @@ def _lacking(container: Container, secrets: Mapping[str, str]) -> Iterable[str]:
                 Reason.MOUNT_PATH_TAKEN,
                 f"container {container.name}",
                 f"volume {mount.name!r} is mounted at {path}, where secrets are to be mounted",
-                "Mount it elsewhere, or set the annotation secret-volume-path",
+                f"Mount it elsewhere, or set the annotation {intent.annotation('secret-volume-path')}",
             )
     return lacking
 
