@@ -160,7 +160,7 @@ POD_CONFLICTS = [
         {"containers": [{"name": "app", "volumeMounts": [{"name": "data", "mountPath": "/vault/secrets"}]}]},
         {},
         "MountPathTaken",
-        "'data' is mounted at /vault/secrets, where secrets are to be mounted. Mount it elsewhere, or set the annotation vault.hashicorp.com/secret-volume-path.",
+        "Mount it elsewhere, or set the annotation vault.hashicorp.com/secret-volume-path.",
     ),
     (
         {"containers": [{"name": "app", "volumeMounts": [{"name": "data", "mountPath": "/vault/secrets/"}]}]},
