@@ -23,7 +23,7 @@ from benchmarks import reviews
 from certs import ServerOf, issue, new_authority
 from webhook import yaml_text
 from webhook.admit import Admission
-from webhook.core.bindings import Snapshot, load
+from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.settings import read
 
 ROUNDS, SECONDS = 5, 3

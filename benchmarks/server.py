@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from webhook.admit import Answer
-from webhook.core.snapshot import Snapshot
+from webhook.rolecheck.bindings.snapshot import Snapshot
 from webhook.server.serve import serve
 from webhook.settings import read
 

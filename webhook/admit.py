@@ -12,15 +12,15 @@ from msgspec import Struct
 
 from webhook.core import annotations, eligible, patch, plan, presets, review, role_check, token
 from webhook.core.annotations import Found
-from webhook.core.bindings import Snapshot
-from webhook.core.claim import Claim, PolicyCheck
 from webhook.core.intent import Intent
 from webhook.core.pod import Metadata, Pod, Spec
 from webhook.core.profile import AUTO_AUDIENCE
-from webhook.core.question import Question, question_of
-from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, clean, refused, warning
 from webhook.core.review import PodError, Review, ReviewError
+from webhook.reasons import Reason
+from webhook.rolecheck.bindings.load import Snapshot
+from webhook.rolecheck.confirmation import Question, question_of
+from webhook.rolecheck.login_request import Claim, PolicyCheck
 from webhook.settings import Settings
 
 WARNINGS_MAX = 16  # together below the 4,096 characters after which the API server drops the rest

@@ -16,8 +16,7 @@ import click
 from webhook import __version__, settings, yaml_text
 from webhook.admit import MALFORMED, Admission
 from webhook.commands import check, env_file, explain, inject, manifests, pages, schema
-from webhook.core import bindings
-from webhook.core.bindings import BindingsError, Snapshot
+from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
 from webhook.settings import Settings, SettingsError
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -93,7 +92,7 @@ def _bindings(chosen: Settings) -> Snapshot | None:
     if not chosen.bindings or chosen.binding_check == "off":
         return None
     try:
-        return bindings.load(Path(chosen.bindings).read_bytes(), yaml_text.documents)
+        return load(Path(chosen.bindings).read_bytes(), yaml_text.documents)
     except (OSError, BindingsError) as error:
         _fail(f"bindings {chosen.bindings}: {error}")
 
@@ -169,7 +168,7 @@ def _live_bindings(chosen: Settings) -> Snapshot:
     from webhook.commands.bindings_pull import PullError, read  # noqa: PLC0415 as for control
 
     try:
-        return bindings.load(read(chosen), yaml_text.documents)
+        return load(read(chosen), yaml_text.documents)
     except (PullError, BindingsError) as error:
         _fail(str(error))
 
@@ -296,7 +295,7 @@ def bindings_explain(cases: TextIO) -> None:
     Answers each with one line: {"decision", "reason", "message", "findings"}.
     """
     try:
-        for line in explain.explain(cases):
+        for line in explain.explain_lines(cases):
             click.echo(line)
     except explain.ExplainError as error:
         _fail(str(error))

@@ -16,14 +16,14 @@ from msgspec import Struct
 
 from webhook.core import texts
 from webhook.core.annotations import Reader
-from webhook.core.claim import Disclosure, Lapse, Mode, PolicyCheck, Rules
 from webhook.core.coherence import backoffs_fit
 from webhook.core.family import OPENBAO, VAULT
 from webhook.core.presets import Policy, Preset, PresetMode
 from webhook.core.profile import Profile, SidecarMode
 from webhook.core.refusal import clean
 from webhook.core.table import BY_KEY
-from webhook.core.verdict import Level
+from webhook.rolecheck.login_request import Disclosure, Lapse, Mode, PolicyCheck, Rules
+from webhook.rolecheck.verdict import Level
 
 PREFIX = "AGENT_INJECT_"
 TOKEN_EXPIRATION_MIN_S = 600  # ServiceAccountTokenProjection, core/v1

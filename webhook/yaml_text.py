@@ -11,7 +11,7 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from webhook.core.values import clean
+from webhook.rolecheck.bindings.vault_values import clean
 
 NODES_MAX = 5_000_000  # of one document with every alias written out; about 250,000 roles
 

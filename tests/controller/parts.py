@@ -6,7 +6,7 @@ from webhook import yaml_text
 from webhook.controller.control import Parts
 from webhook.controller.known import Known
 from webhook.controller.loop import Clock
-from webhook.core import bindings
+from webhook.rolecheck.bindings.load import load
 from webhook.settings import read
 
 
@@ -53,7 +53,7 @@ class Controller:
         return Path(self.control.document)
 
     def document(self):
-        return bindings.load(self.path.read_bytes(), yaml_text.documents)
+        return load(self.path.read_bytes(), yaml_text.documents)
 
     def mount(self, path=None, namespace=""):
         """Return a mount as the document has it; the one polled by default."""

@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.webhook import SOURCES
 from webhook import yaml_text
 from webhook.controller.grants import policy
-from webhook.core import bindings
+from webhook.rolecheck.bindings.load import load
 from webhook.settings import read
 
 pytestmark = pytest.mark.cluster
@@ -78,13 +78,13 @@ def test_the_controllers_own_token_and_rights_suffice(cluster, pull):
     unlabelled = pull()
     assert unlabelled.returncode == 0, unlabelled.stderr
     assert "kubernetes/namespaces: status 403" in unlabelled.stderr
-    assert bindings.load(unlabelled.stdout.encode(), yaml_text.documents).namespaces == {}
+    assert load(unlabelled.stdout.encode(), yaml_text.documents).namespaces == {}
     cluster.apply(RIGHTS)
 
     def labelled():
         answer = pull()
         assert answer.returncode == 0, answer.stderr
-        return bindings.load(answer.stdout.encode(), yaml_text.documents)
+        return load(answer.stdout.encode(), yaml_text.documents)
 
     cluster.wait_for("rights to list namespaces", lambda: bool(labelled().namespaces), timeout_s=60)
     snapshot = labelled()

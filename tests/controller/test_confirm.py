@@ -8,10 +8,11 @@ import pytest
 
 from webhook import yaml_text
 from webhook.controller.known import Key
-from webhook.core import bindings, login
-from webhook.core.claim import Claim, Rules
-from webhook.core.question import Question, overlay, question_of
-from webhook.core.reasons import Reason
+from webhook.reasons import Reason
+from webhook.rolecheck import login
+from webhook.rolecheck.bindings.load import load
+from webhook.rolecheck.confirmation import Question, overlay, question_of
+from webhook.rolecheck.login_request import Claim, Rules
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,7 @@ def verdict(polling, answer, claim):
     rules = Rules()
     snapshot = polling.document()
     before = login.check(claim, snapshot, rules, polling.now)
-    newer = bindings.load(json.dumps(answer).encode(), yaml_text.documents)
+    newer = load(json.dumps(answer).encode(), yaml_text.documents)
     after = login.check(claim, overlay(snapshot, newer, question_of(claim)), rules, polling.now)
     return before.reason, after.reason
 
@@ -94,7 +95,7 @@ def test_policies_come_with_the_answer_where_they_are_asked_for(bao, mount, ask)
     assert [policy for policy in without["policies"] if "hcl" in policy] == []
     [answer] = ask({"role": "cart", "policies": True})
     snapshot = ask.controller.document()
-    newer = bindings.load(json.dumps(answer).encode(), yaml_text.documents)
+    newer = load(json.dumps(answer).encode(), yaml_text.documents)
     merged = overlay(snapshot, newer, Question("", mount, "cart", "shop", policies=True))
     assert ("", "fresh") not in snapshot.policies
     assert merged.policies["", "fresh"].text.startswith('path "secret/data/a"')

@@ -7,7 +7,7 @@ import pytest
 
 from webhook import yaml_text
 from webhook.controller import document
-from webhook.core import bindings
+from webhook.rolecheck.bindings.load import load
 
 
 def test_a_reader_never_sees_a_part(tmp_path):
@@ -68,7 +68,7 @@ def test_nothing_is_written_while_nothing_changes(controller):
     assert polling.path.stat().st_ino == written
     polling.poll()  # fetchedAt moved on
     assert polling.path.stat().st_ino != written
-    assert bindings.load(polling.path.read_bytes(), yaml_text.documents).fetched_at == polling.now
+    assert load(polling.path.read_bytes(), yaml_text.documents).fetched_at == polling.now
 
 
 def test_a_role_not_read_yet_is_written_like_one_that_may_not_be_read(bao, mount, controller):

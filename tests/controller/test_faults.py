@@ -4,7 +4,7 @@ import pytest
 
 from tests.controller.parts import Controller
 from webhook.controller import document
-from webhook.core.snapshot import RoleState
+from webhook.rolecheck.bindings.snapshot import RoleState
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhook.core.snapshot import RoleState
+from webhook.rolecheck.bindings.snapshot import RoleState
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import pytest
 
 from webhook.controller.grants import policy
-from webhook.core.snapshot import RoleState
+from webhook.rolecheck.bindings.snapshot import RoleState
 
 pytestmark = pytest.mark.slow
 

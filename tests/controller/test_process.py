@@ -13,7 +13,7 @@ from tests.controller.test_second_answer import review
 from tests.eventually import eventually
 from tests.server.process import AUTHORITY, write_pair
 from webhook import yaml_text
-from webhook.core import bindings
+from webhook.rolecheck.bindings.load import load
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +89,7 @@ def test_it_keeps_the_document_fresh_tells_how_it_fares_and_ends_with_0(flags, m
     control = start("control", *flags)
     port = port_of(control)
     eventually((tmp_path / "bindings.json").exists)
-    snapshot = bindings.load((tmp_path / "bindings.json").read_bytes(), yaml_text.documents)
+    snapshot = load((tmp_path / "bindings.json").read_bytes(), yaml_text.documents)
     assert snapshot.auth_mount("", mount).role("shop").audience == "vault"
     assert get(port, "/livez") == (200, "ok\n")
     eventually(lambda: get(port, "/readyz")[0] == 200)
@@ -178,12 +178,12 @@ def test_pull_writes_a_whole_document_and_progress_apart(bao, mount, flags, tmp_
         bao.role(mount, f"r-{number}")
     ended = run("bindings", "pull", *flags)
     assert ended.returncode == 0, ended.stderr
-    snapshot = bindings.load(ended.stdout.encode(), yaml_text.documents)
+    snapshot = load(ended.stdout.encode(), yaml_text.documents)
     assert len(snapshot.auth_mount("", mount).texts) == 31
     assert None not in snapshot.auth_mount("", mount).texts.values()
     ended = run("bindings", "pull", *flags, "-o", str(tmp_path / "pulled.json"))
     assert (ended.returncode, ended.stdout) == (0, "")
-    assert bindings.load((tmp_path / "pulled.json").read_bytes(), yaml_text.documents).role_count >= 31
+    assert load((tmp_path / "pulled.json").read_bytes(), yaml_text.documents).role_count >= 31
 
 
 @pytest.mark.parametrize(("account", "code", "reason"), [("shop", 0, ""), ("stranger", 1, "ServiceAccountNotBound")])

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["webhook"]):
     from webhook import yaml_text
-    from webhook.core.bindings import BindingsError, load
+    from webhook.rolecheck.bindings.load import BindingsError, load
 
 WHOLE = (Path(__file__).parents[2] / "examples" / "bindings.yaml").read_bytes()
 

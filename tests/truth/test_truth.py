@@ -16,11 +16,12 @@ from tests.cluster.openbao import OpenBao
 from tests.truth import roles
 from tests.truth.world import Server, document, identities, inside
 from webhook import yaml_text
-from webhook.core import acl, login
-from webhook.core.bindings import load
-from webhook.core.claim import Claim, PolicyCheck, Rules
-from webhook.core.reasons import Reason
-from webhook.core.verdict import Level, Verdict
+from webhook.reasons import Reason
+from webhook.rolecheck import login
+from webhook.rolecheck.acl.check import check_path
+from webhook.rolecheck.bindings.load import load
+from webhook.rolecheck.login_request import Claim, PolicyCheck, Rules
+from webhook.rolecheck.verdict import Level, Verdict
 
 pytestmark = pytest.mark.cluster
 
@@ -137,7 +138,7 @@ def compare_secrets(server: Server, count: int):
         snapshot = load(document("kubernetes", role, policies=known, mounts=mounts), yaml_text.documents)
         for _ in range(6):
             value = roles.secret_path(random)
-            verdict = acl.check_path(value, claim, snapshot, RULES, None)
+            verdict = check_path(value, claim, snapshot, RULES, None)
             counts["asked"] += 1
             if is_undecided(verdict):
                 counts["undecided"] += 1

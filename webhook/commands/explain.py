@@ -6,16 +6,15 @@ from typing import Any, TextIO
 import msgspec
 
 from webhook import yaml_text
-from webhook.core import bindings, cases
-from webhook.core.bindings import BindingsError
-from webhook.core.cases import CaseError
+from webhook.rolecheck.bindings.load import BindingsError, load
+from webhook.rolecheck.explain import CaseError, explain
 
 
 class ExplainError(ValueError):
     """A line is no case; the text says which and why."""
 
 
-def explain(lines: TextIO) -> Iterator[bytes]:
+def explain_lines(lines: TextIO) -> Iterator[bytes]:
     """Yield the verdict on each case, one JSON object a line in, one out; empty lines are passed over.
 
     Raises:
@@ -26,7 +25,7 @@ def explain(lines: TextIO) -> Iterator[bytes]:
             continue
         try:
             case = msgspec.json.decode(line, type=dict[str, Any])
-            yield msgspec.json.encode(cases.explain(case, yaml_text.documents))
+            yield msgspec.json.encode(explain(case, yaml_text.documents))
         except (msgspec.DecodeError, CaseError, RecursionError, UnicodeError) as error:
             raise ExplainError(f"line {number}: {error}") from error
 
@@ -37,7 +36,7 @@ def validate(source: str, document: bytes) -> str:
     Raises:
         BindingsError: it cannot be used; the text names the place, and the line where the document is YAML.
     """
-    snapshot = bindings.load(document, yaml_text.documents)
+    snapshot = load(document, yaml_text.documents)
     policies = "unknown" if snapshot.policies is None else str(len(snapshot.policies))
     mounts = snapshot.secret_mounts
     secrets = "unknown" if mounts is None else str(sum(map(len, mounts.values())))

@@ -5,9 +5,16 @@ from typing import Any
 
 import msgspec
 
-from webhook.core.bindings import API_VERSION, KIND
-from webhook.core.document import DocumentText, MountText, NamespaceText, PolicyText, RoleNameText, SecretMountText
-from webhook.core.roles import RoleText
+from webhook.rolecheck.bindings.load import API_VERSION, KIND
+from webhook.rolecheck.bindings.roles import RoleText
+from webhook.rolecheck.bindings.shapes import (
+    DocumentText,
+    MountText,
+    NamespaceText,
+    PolicyText,
+    RoleNameText,
+    SecretMountText,
+)
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PARTS = (DocumentText, MountText, RoleText, RoleNameText, PolicyText, SecretMountText, NamespaceText)

@@ -26,7 +26,7 @@ from webhook.controller.bucket import Bucket
 from webhook.controller.errors import BusyError, NoRouteError, SourceError
 from webhook.controller.known import NEVER, Key, has_roles, policies_of
 from webhook.controller.reading import ROLE_NAME, Reader, Shared
-from webhook.core.question import ANSWER_WITHIN_S, LINE_MAX_BYTES, Asked, Failure, Question
+from webhook.rolecheck.confirmation import ANSWER_WITHIN_S, LINE_MAX_BYTES, Asked, Failure, Question
 from webhook.settings import Control
 
 REMEMBER_S = 3.0  # so long an answer counts as new: refusals that repeat cost Vault nothing

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from webhook.controller.known import NEVER, Key, Known, Mount, MountKey, Space, Text, has_roles, policies_of
-from webhook.core.bindings import API_VERSION, KIND
-from webhook.core.values import unix_time
+from webhook.rolecheck.bindings.load import API_VERSION, KIND
+from webhook.rolecheck.bindings.vault_values import unix_time
 from webhook.settings import Control
 
 Json = dict[str, Any]

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from webhook.core.roles import RoleText
-from webhook.core.snapshot import JWT_TYPES, KUBERNETES, ROLE_TYPES
+from webhook.rolecheck.bindings.roles import RoleText
+from webhook.rolecheck.bindings.snapshot import JWT_TYPES, KUBERNETES, ROLE_TYPES
 
 NEVER = float("-inf")
 ROLE_FIELDS = tuple(name for name in RoleText.__struct_fields__ if name != "data")

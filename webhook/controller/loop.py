@@ -17,8 +17,7 @@ from webhook.controller import document, schedule
 from webhook.controller.errors import DeniedError, MalformedError, NoRouteError, RefusedError, SourceError
 from webhook.controller.known import Key
 from webhook.controller.reading import Reader, Result, Shared
-from webhook.core import bindings
-from webhook.core.bindings import BindingsError
+from webhook.rolecheck.bindings.load import BindingsError, load
 from webhook.settings import Control
 
 IN_FLIGHT = 4  # texts read at once
@@ -158,7 +157,7 @@ class Loop:
         if is_empty or encoded == self._written:
             return
         try:
-            bindings.load(encoded, _no_yaml)
+            load(encoded, _no_yaml)
             document.write(Path(self._control.document), encoded)
         except (BindingsError, OSError) as error:
             self._shared.changed = True

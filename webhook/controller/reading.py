@@ -23,9 +23,8 @@ from webhook.controller.errors import (
 from webhook.controller.known import NEVER, Key, Known, Mount, MountKey, Text
 from webhook.controller.kube import Namespaces
 from webhook.controller.session import BUCKET_WAIT_S, Session
-from webhook.core import bindings
-from webhook.core.bindings import API_VERSION, KIND, BindingsError
-from webhook.core.snapshot import KUBERNETES, ROLE_TYPES
+from webhook.rolecheck.bindings.load import API_VERSION, KIND, BindingsError, load
+from webhook.rolecheck.bindings.snapshot import KUBERNETES, ROLE_TYPES
 from webhook.settings import Control
 
 ROLE_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,510}[a-z0-9_])?")  # one Vault can have created, in lower case
@@ -374,7 +373,7 @@ def _check(fields: dict[str, Any], mount_type: str) -> None:
     mount = {"path": "mount", "type": kind, "roles": {"role": knowledge.trimmed(fields)}}
     document = msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "auth": [mount]})
     try:
-        bindings.load(document, _no_yaml)
+        load(document, _no_yaml)
     except BindingsError as error:
         raise MalformedError(str(error)) from error
 

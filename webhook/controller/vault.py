@@ -1,6 +1,6 @@
 """What we read of Vault, through hvac, whose exceptions stop here: a method a question, SourceErrors for no answer.
 
-To read something more: a method of `Vault`, a path in policy_text.py, a test against a real server.
+To read something more: a method of `Vault`, a path in grants.py, a test against a real server.
 Absence is told by a 404 that Vault itself wrote; everything else that is no answer raises.
 """
 
@@ -25,7 +25,7 @@ from webhook.controller.errors import (
     UninitialisedError,
     UnreachableError,
 )
-from webhook.core.values import clean
+from webhook.rolecheck.bindings.vault_values import clean
 
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 5.0

@@ -13,11 +13,11 @@ from webhook.core import secrets, telemetry
 from webhook.core.coherence import check, doubts
 from webhook.core.family import FAMILIES, Family
 from webhook.core.intent import Frame, Intent
-from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused, warning
 from webhook.core.remarks import doubtful_params, orphans, underscored, unknown_key
 from webhook.core.table import BY_KEY, TABLE, Row, open_row, row_of, secret_row
 from webhook.core.texts import boolean
+from webhook.reasons import Reason
 
 SWITCH = "agent-inject"
 STATUS = "agent-inject-status"

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from webhook.core.family import OPENBAO
 from webhook.core.intent import Intent
-from webhook.core.reasons import Reason
 from webhook.core.refusal import refused, warning
 from webhook.core.texts import duration_ns
+from webhook.reasons import Reason
 
 AGENT_MIN_BACKOFF, AGENT_MAX_BACKOFF = "1s", "5m"  # an agent's own defaults
 OPENBAO_AUTH_TYPES = ("approle", "cert", "jwt", "kerberos", "kubernetes", "token_file", "token-file")

@@ -15,8 +15,8 @@ import msgspec
 
 from webhook.core.agent_config import Kind
 from webhook.core.intent import Intent
-from webhook.core.reasons import Reason
 from webhook.core.refusal import refused
+from webhook.reasons import Reason
 
 Object = Mapping[str, Any]
 _TYPES: dict[str, type | tuple[type, ...]] = {

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from webhook.core import layout
 from webhook.core.pod import Container, Pod, environment
-from webhook.core.reasons import Reason
 from webhook.core.refusal import refused
+from webhook.reasons import Reason
 
 _HOMES = (layout.HOME, "/home/openbao")
 _CONFIG_VARIABLES = ("VAULT_CONFIG", "BAO_CONFIG")

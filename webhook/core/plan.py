@@ -14,7 +14,6 @@ from webhook.core.form import elements
 from webhook.core.intent import Intent
 from webhook.core.pod import Container, Pod, Spec
 from webhook.core.profile import Profile
-from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused, warning
 from webhook.core.review import Review
 from webhook.core.security import identity_of, security_context
@@ -22,6 +21,7 @@ from webhook.core.shape import Shape, shape_of
 from webhook.core.surprises import surprises
 from webhook.core.token import Token
 from webhook.core.volumes import AddedMount, agent_mounts, secret_volumes, volumes
+from webhook.reasons import Reason
 
 _encode = msgspec.json.Encoder().encode
 

@@ -10,10 +10,10 @@ from enum import StrEnum
 from msgspec import Struct
 
 from webhook.core.intent import Intent
-from webhook.core.reasons import Reason
 from webhook.core.refusal import refused, warning
 from webhook.core.table import row_of
 from webhook.core.texts import quantity_value
+from webhook.reasons import Reason
 
 
 class Preset(StrEnum):

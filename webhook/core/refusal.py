@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from webhook.core.reasons import CATALOGUE, Reason
+from webhook.reasons import CATALOGUE, Reason
 
 MESSAGE_MAX = 300  # characters; what an event and a terminal show whole
 VALUE_MAX = 60

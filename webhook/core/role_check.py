@@ -1,6 +1,6 @@
 """The role check of one pod: which login its agent will try, and what the bindings say of it.
 
-`login.py` and `acl.py` know nothing of pods and annotations; here an Intent becomes a Claim, and a Verdict a refusal or warnings.
+The role check knows nothing of pods and annotations; here an Intent becomes a Claim, and a Verdict a refusal or warnings.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,19 +8,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from webhook.core import acl, login
-from webhook.core.bindings import Snapshot
-from webhook.core.claim import Claim, PolicyCheck, Rules
 from webhook.core.container_patch import config_of
 from webhook.core.intent import Intent
 from webhook.core.layout import API_TOKEN_PATH
 from webhook.core.plan import Plan
 from webhook.core.pod import Pod, Spec, service_account
-from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused, warning
-from webhook.core.roles import KubernetesRole
 from webhook.core.token import Token
-from webhook.core.verdict import Finding, Level
+from webhook.reasons import Reason
+from webhook.rolecheck import login
+from webhook.rolecheck.acl.check import Reads
+from webhook.rolecheck.bindings.load import Snapshot
+from webhook.rolecheck.bindings.roles import KubernetesRole
+from webhook.rolecheck.login_request import Claim, PolicyCheck, Rules
+from webhook.rolecheck.verdict import Finding, Level
 
 _TOKEN_PATH_MEMBER = {"kubernetes": "token_path", "jwt": "path"}
 _KEY_OF = {  # the annotation a finding is about, where it is not the role
@@ -179,7 +180,7 @@ def _of_secrets(
     """Yield what the role's policies say of the paths the agent reads itself; what a template reads is its author's."""
     if rules.policy_check is PolicyCheck.OFF or target.role.token.forbidden_policy:
         return  # of a forbidden policy the login's verdict tells
-    reads = acl.Reads(target, claim, snapshot, rules, now)
+    reads = Reads(target, claim, snapshot, rules, now)
     for secret in intent.secrets:
         if secret.path and not (secret.template or secret.template_file) and (finding := reads.finding(secret.path)):
             yield _Remark(secret.key, secret.path, finding)

@@ -7,8 +7,8 @@ import msgspec
 
 from webhook.core.intent import Intent
 from webhook.core.pod import Spec
-from webhook.core.reasons import Reason
 from webhook.core.refusal import refused
+from webhook.reasons import Reason
 
 
 class Identity(NamedTuple):

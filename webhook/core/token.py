@@ -13,8 +13,8 @@ from webhook.core import layout
 from webhook.core.intent import Intent
 from webhook.core.pod import Pod, Spec, Volume
 from webhook.core.profile import AUTO_AUDIENCE, DEFAULT_AUDIENCE, Profile
-from webhook.core.reasons import Reason
 from webhook.core.refusal import Refused, refused
+from webhook.reasons import Reason
 
 _encode = msgspec.json.Encoder().encode
 

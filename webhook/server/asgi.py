@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from webhook.core.bindings import Snapshot
-from webhook.core.question import Question
+from webhook.rolecheck.bindings.load import Snapshot
+from webhook.rolecheck.confirmation import Question
 from webhook.server.confirm import Confirmations
 from webhook.server.logs import Decided, Logger
 from webhook.server.metrics import Decision, Tally

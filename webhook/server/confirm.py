@@ -1,4 +1,4 @@
-"""Asks the controller before a pod is refused, since a role may have changed seconds ago; core/question.py has the shapes.
+"""Asks the controller before a pod is refused, since a role may have changed seconds ago; rolecheck/confirmation.py has the shapes.
 
 An answer is asked for again only when new data of its one role may turn it: nothing that allows ever waits. Without an
 answer in time the first one stands. Roles that admitted pods asked for are told once a second, for polls to read first.
@@ -13,9 +13,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from webhook.core import bindings, texts
-from webhook.core.bindings import BindingsError, Snapshot
-from webhook.core.question import (
+from webhook.core import texts
+from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
+from webhook.rolecheck.confirmation import (
     ANSWER_WITHIN_S,
     ASKED_MAX,
     CONFIRMABLE,
@@ -92,7 +92,7 @@ class Confirmations:
         try:
             async with asyncio.timeout(within_s):
                 line = await self._ask(_encode(question))
-            return overlay(snapshot, bindings.load(line, _no_yaml), question)
+            return overlay(snapshot, load(line, _no_yaml), question)
         except (OSError, ValueError, TimeoutError, BindingsError, asyncio.IncompleteReadError):
             return None
         finally:

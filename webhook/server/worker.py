@@ -20,8 +20,7 @@ from typing import NamedTuple, TypeVar, cast
 from uvicorn_worker import UvicornWorker
 
 from webhook import yaml_text
-from webhook.core import bindings
-from webhook.core.bindings import Snapshot
+from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.server import logs, state
 from webhook.server.asgi import Application
 from webhook.server.confirm import Confirmations
@@ -217,7 +216,7 @@ class _Serving:
 
 def _load_bindings(paths: Sequence[str]) -> _Document:
     document = Path(paths[0]).read_bytes()
-    snapshot = bindings.load(document, yaml_text.documents)
+    snapshot = load(document, yaml_text.documents)
     return _Document(snapshot, len(document), snapshot.role_count, snapshot.mount_count)
 
 

@@ -1,0 +1,169 @@
+"""May this role read this path? The role's policies, as far as their texts are known, against what the agent will ask.
+
+Grants stand; a refusal becomes a warning as soon as something that could grant is not visible.
+To change the outcome of a state: OUTCOMES, whose rows are tried from top to bottom.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from msgspec import Struct
+
+from webhook.reasons import Reason
+from webhook.rolecheck.acl.role_policies import Grants, Policies, policies_of
+from webhook.rolecheck.acl.ruleset import Decision, RuleSet, State
+from webhook.rolecheck.acl.secret_path import Located, SecretPath, candidates, locate, read, root_of
+from webhook.rolecheck.attempt import Attempt
+from webhook.rolecheck.bindings.snapshot import SecretMount, Snapshot
+from webhook.rolecheck.login import Target, check, resolve, subject_of
+from webhook.rolecheck.login_request import Claim, Disclosure, Mode, PolicyCheck, Rules
+from webhook.rolecheck.verdict import Finding, Level, Problem, Verdict
+from webhook.rolecheck.wording import finding
+
+READABLE = Verdict(Level.ALLOW, Reason.SECRET_READABLE)
+
+
+class Case(Struct, frozen=True):
+    """One path in question, with all that decides it."""
+
+    policies: Policies
+    rules: RuleSet
+    secret: SecretPath
+    located: Located
+    is_managed: bool  # identity groups may grant more
+
+    def decide(self, path: str) -> Decision:
+        """Return what the rules say of another path, asked with the same parameters."""
+        return self.rules.decide(path, self.secret.parameters)
+
+    @property
+    def is_fully_known(self) -> bool:
+        """Tell whether nothing that could grant is out of sight."""
+        return not (self.policies.has_unknown or self.policies.invalid or self.is_managed)
+
+
+def check_path(value: str, claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Verdict:
+    """Judge one secret, taking the login for granted; SecretReadable when there is nothing to say."""
+    target = None if snapshot is None else resolve(claim, snapshot, rules, now)
+    if snapshot is None or not isinstance(target, Target):
+        return check(claim, snapshot, rules, now)
+    found = Reads(target, claim, snapshot, rules, now).finding(value)
+    return READABLE if found is None else Verdict(found.level, found.reason, (found,))
+
+
+class Reads:
+    """What the token of one login may read."""
+
+    def __init__(self, target: Target, claim: Claim, snapshot: Snapshot, rules: Rules, now: float | None) -> None:
+        """Collect the role's policies.
+
+        Args:
+            target: the role, as `login.find` found it.
+            claim: the login that yields the token.
+            snapshot: what is known of the server.
+            rules: the settings.
+            now: Unix seconds; None: the expiry of a policy block does not count.
+        """
+        self._claim, self._rules = claim, rules
+        self._forbidden = target.role.token.forbidden_policy
+        attempt = Attempt(claim, target.mount, rules, None)
+        policies = policies_of(target.role, target.mount, snapshot)
+        self._grants = Grants(policies, target.role, attempt, snapshot, now)
+        self._mounts = snapshot.mounts_of(target.mount.namespace)
+
+    def finding(self, value: str) -> Finding | None:
+        """Return what there is to say of reading the secret an annotation's value names, None where it is readable."""
+        if self._forbidden:
+            problem: Problem | None = Problem(Level.DENY, Reason.POLICY_NOT_ASSIGNABLE, {"policy": self._forbidden})
+        else:
+            problem = _problem(value, self._grants, self._mounts)
+        return None if problem is None else _worded(problem, self._claim, self._rules)
+
+
+def _worded(problem: Problem, claim: Claim, rules: Rules) -> Finding:
+    """Put a problem into words, a deny as loudly as the settings ask."""
+    is_soft = rules.policy_check is PolicyCheck.WARN or rules.mode is Mode.WARN
+    if is_soft and problem.level is Level.DENY:
+        problem = replace(problem, level=Level.WARN)
+    return finding(problem, subject_of(claim), full=rules.disclosure is Disclosure.FULL)
+
+
+def _problem(value: str, grants: Grants, mounts: Mapping[str, SecretMount] | None) -> Problem | None:
+    secret = read(value)
+    if secret is None:
+        return Problem(Level.DENY, Reason.SECRET_PATH_INVALID, {"path": value})
+    located = locate(secret.path, mounts or {})
+    is_managed = grants.snapshot.identity_is_managed
+    rules = grants.rules_below(root_of(secret.path))
+    if located is not None:
+        return _outcome(Case(grants.policies, rules, secret, located, is_managed))
+    if mounts is not None and grants.snapshot.mounts_are_complete:
+        return Problem(Level.DENY, Reason.SECRET_MOUNT_UNKNOWN, {"path": secret.path})
+    return _unlocated(Case(grants.policies, rules, secret, Located(secret.path, "", 0), is_managed))
+
+
+def _unlocated(case: Case) -> Problem | None:
+    """Judge a path whose mount is not known: the agent may insert `data/` behind any of its slashes."""
+    inserted, is_prefixed = candidates(case.secret.path)
+    as_written = case.decide(case.secret.path).state
+    if as_written is State.READABLE and is_prefixed:
+        return _outcome(case)
+    hopeful = (State.READABLE, State.UNCERTAIN)
+    if as_written in hopeful or any(case.decide(path).state in hopeful for path in inserted):
+        return Problem(Level.WARN, Reason.KV_VERSION_UNKNOWN, {"path": case.secret.path})
+    return _outcome(case)
+
+
+def _outcome(case: Case) -> Problem | None:
+    """Return what the policies say of the located path; None where it is readable and that is all there is to say."""
+    decision = case.decide(case.located.path)
+    if decision.state is State.READABLE:
+        return _doubt(case, decision)
+    level, reason = next((level, reason) for fits, level, reason in OUTCOMES if fits(case, decision))
+    policy = case.policies.invalid if reason is Reason.POLICY_INVALID else case.policies.missing
+    return Problem(level, reason, {"path": case.located.path, "policy": policy})
+
+
+def _doubt(case: Case, decision: Decision) -> Problem | None:
+    """Return what there is to say of a path that is readable."""
+    if decision.rule is not None and decision.rule.needs_approval:
+        return Problem(Level.WARN, Reason.SECRET_APPROVAL_REQUIRED, {"path": case.located.path})
+    if case.policies.missing:
+        details = {"path": case.located.path, "policy": case.policies.missing}
+        return Problem(Level.WARN, Reason.POLICY_NOT_FOUND, details)
+    return None
+
+
+def _state_is(state: State) -> Callable[[Case, Decision], bool]:
+    return lambda _, decision: decision.state is state
+
+
+def _lacks_data(version: int) -> Callable[[Case, Decision], bool]:
+    """Tell a path that only the other KV version's spelling would be granted for."""
+    return lambda case, decision: (
+        decision.state is State.NONE
+        and case.located.kv_version == version
+        and bool(case.located.without_data)
+        and case.is_fully_known
+        and case.decide(case.located.without_data).state is State.READABLE
+    )
+
+
+Fits = Callable[[Case, Decision], bool]
+OUTCOMES: tuple[tuple[Fits, Level, Reason], ...] = (
+    (_lacks_data(2), Level.DENY, Reason.KV_V2_DATA_PREFIX_MISSING),
+    (_lacks_data(1), Level.DENY, Reason.KV_V1_DATA_PREFIX_UNNEEDED),
+    (_state_is(State.UNCERTAIN), Level.WARN, Reason.POLICY_TEMPLATE_UNDECIDABLE),
+    (lambda case, _: bool(case.policies.invalid), Level.WARN, Reason.POLICY_INVALID),
+    (lambda case, _: case.policies.has_unknown, Level.WARN, Reason.POLICY_UNAVAILABLE),
+    (lambda case, _: case.is_managed, Level.WARN, Reason.POLICY_SET_UNDECIDABLE),
+    (
+        lambda case, decision: decision.state is State.NONE and bool(case.policies.missing),
+        Level.DENY,
+        Reason.POLICY_NOT_FOUND,
+    ),
+    (_state_is(State.NONE), Level.DENY, Reason.SECRET_PATH_NOT_GRANTED),
+    (_state_is(State.DENIED), Level.DENY, Reason.SECRET_PATH_DENIED),
+    (_state_is(State.NO_READ), Level.DENY, Reason.SECRET_READ_NOT_GRANTED),
+    (_state_is(State.CONSTRAINED), Level.DENY, Reason.SECRET_PATH_CONSTRAINED),
+)

@@ -1,0 +1,129 @@
+"""The policies of a role's token, read: what each grants, which are missing, and which nobody can see.
+
+Parsed policies and the merged rules of a role are kept in the snapshot's cache: built once for each document.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from webhook.rolecheck.acl.hcl import PolicyTextError
+from webhook.rolecheck.acl.policy import Block, blocks, kind_of
+from webhook.rolecheck.acl.ruleset import RuleSet, add_block
+from webhook.rolecheck.acl.template_variables import identity_of
+from webhook.rolecheck.attempt import Attempt
+from webhook.rolecheck.bindings.roles import Role
+from webhook.rolecheck.bindings.snapshot import AuthMount, PolicyEntry, Snapshot
+
+DEFAULT = "default"
+DEFAULT_POLICY = """
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }
+path "cubbyhole/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "identity/oidc/provider/+/authorize" { capabilities = ["read", "update"] }
+path "identity/entity/id/{{identity.entity.id}}" { capabilities = ["read"] }
+path "identity/entity/name/{{identity.entity.name}}" { capabilities = ["read"] }
+"""  # what the built-in one lets a token read; operators may edit it
+
+
+class Varying(NamedTuple):
+    """A block that depends on who asks, or when."""
+
+    root: str  # the first segment of every path it can match; "" where that is not fixed
+    block: Block
+    allows_slashes: bool  # in template values
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policies of one role, read."""
+
+    fixed: RuleSet  # of blocks that are the same for everyone at any time
+    varying: tuple[Varying, ...]  # templated and expiring ones
+    missing: str  # the first policy that does not exist
+    invalid: str  # the first whose text could not be parsed
+    has_unknown: bool
+
+
+class Grants(Struct, frozen=True):
+    """What one login is granted."""
+
+    policies: Policies
+    role: Role
+    attempt: Attempt
+    snapshot: Snapshot
+    now: float | None
+
+    def rules_below(self, root: str) -> RuleSet:
+        """Return the rules for paths whose first segment is `root`, templates filled for this login."""
+        fixed = self.policies.fixed
+        varying = [item for item in self.policies.varying if item.root in ("", root)]
+        if not varying:
+            return fixed
+        rules = RuleSet(dict(fixed.exact), dict(fixed.prefixes), set(fixed.lengths), dict(fixed.segments))
+        identity = identity_of(self.role, self.attempt, self.snapshot)
+        for _, block, allows_slashes in varying:
+            if block.expires_at is None or self.now is None or block.expires_at > self.now:
+                add_block(rules, block, identity, allows_slashes=allows_slashes)
+        return rules
+
+
+def policies_of(role: Role, mount: AuthMount, snapshot: Snapshot) -> Policies:
+    """Return the policies a token of the role gets, read once for each document."""
+    key = (mount.namespace, role.token)
+    known = snapshot.cache.get(key)
+    if not isinstance(known, Policies):
+        known = snapshot.cache[key] = _read_policies(role, mount.namespace, snapshot)
+    return known
+
+
+def _read_policies(role: Role, namespace: str, snapshot: Snapshot) -> Policies:
+    token = role.token
+    names = () if token.templated_policies else token.policies
+    if not token.no_default_policy and DEFAULT not in names:
+        names = (*names, DEFAULT)
+    fixed, missing, invalid = RuleSet(), "", ""
+    varying: list[Varying] = []
+    has_unknown = token.templated_policies
+    for name in names:
+        entry = _entry(name, namespace, snapshot)
+        if entry is None or entry.text is None:
+            is_missing = entry is None and snapshot.policies is not None and snapshot.policies_are_complete
+            missing = missing or (name if is_missing else "")
+            has_unknown = has_unknown or not is_missing
+            continue
+        parsed = _parsed(entry, namespace, snapshot)
+        if parsed is None:
+            invalid = invalid or name
+            continue
+        allows_slashes = snapshot.product == "vault" or entry.allows_slashes
+        for block in parsed:
+            if block.is_templated or block.expires_at is not None:
+                varying.append(Varying(_fixed_root(block.path), block, allows_slashes))
+            else:
+                fixed.add(*kind_of(block.path), block.rule)
+    return Policies(fixed, tuple(varying), missing, invalid, has_unknown)
+
+
+def _fixed_root(path: str) -> str:
+    root, slash, _ = path.removeprefix("/").partition("/")
+    return root if slash and not {"{", "+"} & set(root) else ""
+
+
+def _entry(name: str, namespace: str, snapshot: Snapshot) -> PolicyEntry | None:
+    entry = (snapshot.policies or {}).get((namespace, name))
+    if name == DEFAULT and (entry is None or entry.text is None):
+        return PolicyEntry(name=DEFAULT, text=DEFAULT_POLICY, allows_slashes=False)
+    return entry
+
+
+def _parsed(entry: PolicyEntry, namespace: str, snapshot: Snapshot) -> tuple[Block, ...] | None:
+    """Return the blocks of a policy, parsed once for each document; None where the text is no policy."""
+    key = ("policy", namespace, entry.name)
+    if key not in snapshot.cache:
+        try:
+            snapshot.cache[key] = blocks(entry.text or "")
+        except PolicyTextError:
+            snapshot.cache[key] = None
+    return snapshot.cache[key]  # type: ignore[return-value] # what the lines above put there

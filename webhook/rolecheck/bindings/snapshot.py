@@ -1,0 +1,123 @@
+"""What is known of one server at one time: mounts, roles, policies, ready to be asked. load.py builds it.
+
+A role's normal form is built when a pod first asks for it, so a look-up never depends on the number of roles.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from webhook.rolecheck.bindings.roles import Role, RoleText, jwt_role, kubernetes_role
+from webhook.rolecheck.bindings.selector import Selector
+
+KUBERNETES = "kubernetes"
+JWT_TYPES = ("jwt", "oidc")
+ROLE_TYPES = (KUBERNETES, *JWT_TYPES)  # mounts of these types have roles we can read
+
+
+class RoleState(Enum):
+    """Why there is no role to check."""
+
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"  # it exists; its bindings could not be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthConfig:
+    """The fields of an auth mount's configuration that decide a login; absent ones as the server takes them."""
+
+    is_known: bool = False  # the document has a config section for the mount
+    issuer: str = ""  # empty: no issuer is checked
+    reviewer_is_missing: bool = False  # no credential of its own to review tokens with, stated explicitly
+    has_annotation_metadata: bool = False
+    bound_issuer: str = ""  # jwt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthMount:
+    """One auth mount with its roles."""
+
+    path: str  # no `auth/`, no slash at either end
+    namespace: str  # Vault's; "" is the root
+    type: str
+    accessor: str  # "" where the document names none
+    complete: bool  # the role list is exhaustive
+    fetched_at: float | None  # of this mount alone
+    config: AuthConfig
+    texts: Mapping[str, RoleText | None] = field(repr=False)  # by lower-case name; None could not be read
+    selectors: Mapping[str, Selector] = field(repr=False)  # by text
+    _roles: dict[str, Role] = field(default_factory=dict, repr=False, compare=False)  # those asked for so far
+
+    def role(self, name: str) -> Role | RoleState:
+        """Return the role of that name, whatever its case, or why there is none."""
+        key = name.lower()
+        known = self._roles.get(key)
+        if known is not None:
+            return known
+        text = self.texts.get(key, RoleState.ABSENT)
+        if isinstance(text, RoleState):
+            return text
+        if text is None:
+            return RoleState.UNREADABLE
+        role: Role = jwt_role(key, text) if self.type in JWT_TYPES else kubernetes_role(key, text, self.selectors)
+        self._roles[key] = role
+        return role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyEntry:
+    """One ACL policy."""
+
+    name: str  # lower case
+    text: str | None  # None: it exists, its text could not be read
+    allows_slashes: bool  # OpenBao: template values may hold slashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretMount:
+    """One secrets mount."""
+
+    path: str  # no slash at either end
+    kv_version: int  # 1 or 2; 0 for other engines
+
+
+# by Vault namespace, then by path; under None those that state no namespace, which every other holds too
+SecretMounts = Mapping[str | None, Mapping[str, SecretMount]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What is known of one server at one time."""
+
+    product: str  # vault or openbao
+    server_address: str  # "" where the document names none
+    fetched_at: float | None  # Unix seconds; None never grows stale
+    identity_is_managed: bool  # entities and groups may grant more than the role does
+    auth_is_complete: bool
+    policies_are_complete: bool
+    mounts_are_complete: bool
+    auth_mounts: Mapping[tuple[str, str], AuthMount] = field(repr=False)  # by namespace and path
+    policies: Mapping[tuple[str, str], PolicyEntry] | None = field(repr=False)  # by namespace and name; None: unknown
+    secret_mounts: SecretMounts | None = field(repr=False)  # None: unknown
+    namespaces: Mapping[str, Mapping[str, str]] = field(repr=False)  # of Kubernetes: their labels
+    cache: dict[object, object] = field(default_factory=dict, repr=False, compare=False)  # of role_policies.py
+
+    @property
+    def role_count(self) -> int:
+        """Return the number of roles of all mounts."""
+        return sum(len(mount.texts) for mount in self.auth_mounts.values())
+
+    @property
+    def mount_count(self) -> int:
+        """Return the number of auth mounts."""
+        return len(self.auth_mounts)
+
+    def auth_mount(self, namespace: str, path: str) -> AuthMount | None:
+        """Return the auth mount at that path (no `auth/`) of that Vault namespace."""
+        return self.auth_mounts.get((namespace, path))
+
+    def mounts_of(self, namespace: str) -> Mapping[str, SecretMount] | None:
+        """Return the secrets mounts of that Vault namespace by path; None: unknown."""
+        if self.secret_mounts is None:
+            return None
+        return self.secret_mounts.get(namespace, self.secret_mounts.get(None, {}))

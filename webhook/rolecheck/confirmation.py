@@ -1,0 +1,117 @@
+"""What the server asks the controller before it refuses a pod, and what it does with the answer.
+
+The seam of confirmations: both sides know these shapes, and nothing else of each other.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from msgspec import Struct
+
+from webhook.reasons import Reason
+from webhook.rolecheck.bindings.snapshot import AuthMount, PolicyEntry, RoleState, Snapshot
+from webhook.rolecheck.login import DENY_ORDER, auth_path
+from webhook.rolecheck.login_request import Claim
+
+ANSWER_WITHIN_S = 1.0  # whatever happens behind the question
+LINE_MAX_BYTES = 1 << 16  # of a question
+ASKED_MAX = 500  # roles told in one line
+
+# Refusals that newer data of one role may lift; the others are about data as a whole, or about the pod alone.
+_OF_THE_POD = (Reason.BINDINGS_UNAVAILABLE, Reason.BINDINGS_STALE, Reason.TOKEN_VOLUME_MISSING, Reason.ROLE_MISSING)
+CONFIRMABLE = frozenset(DENY_ORDER) - frozenset(_OF_THE_POD)
+CONFIRMABLE_OF_POLICIES = frozenset(
+    (
+        Reason.SECRET_MOUNT_UNKNOWN,
+        Reason.SECRET_PATH_NOT_GRANTED,
+        Reason.SECRET_READ_NOT_GRANTED,
+        Reason.SECRET_PATH_DENIED,
+        Reason.SECRET_PATH_CONSTRAINED,
+        Reason.KV_V2_DATA_PREFIX_MISSING,
+        Reason.KV_V1_DATA_PREFIX_UNNEEDED,
+        Reason.POLICY_NOT_FOUND,
+    )
+)
+
+
+class Question(Struct, frozen=True):
+    """Which role a pod asks for, and from where."""
+
+    namespace: str  # Vault's
+    mount: str  # without auth/
+    role: str
+    kube_namespace: str
+    policies: bool = False  # the texts of its policies are in doubt too
+
+
+class Asked(Struct, frozen=True):
+    """Roles that admitted pods asked for: no question, the controller only remembers them."""
+
+    asked: tuple[tuple[str, str, str], ...]  # Vault namespace, mount, role
+
+
+class Failure(Struct, frozen=True):
+    """Why there is no answer."""
+
+    error: str
+
+
+def question_of(claim: Claim, *, policies: bool = False) -> Question | None:
+    """Return the question about a claim's role; None where it names none."""
+    path = auth_path(claim)
+    if not path.mount or not claim.role:
+        return None
+    return Question(path.namespace, path.mount, claim.role.lower(), claim.namespace, policies)
+
+
+def overlay(snapshot: Snapshot, newer: Snapshot, question: Question) -> Snapshot:
+    """Return the snapshot with what the answer tells of the question's role, its policies and the namespace's labels.
+
+    A role that the answer's mount does not have is gone where that mount is complete; else it stays as it was.
+    """
+    key = (question.namespace, question.mount)
+    found = newer.auth_mounts.get(key)
+    if found is None:
+        return replace(snapshot, namespaces={**snapshot.namespaces, **newer.namespaces}, cache={})
+    policies = snapshot.policies
+    role = found.role(question.role)
+    if question.policies and newer.policies is not None and not isinstance(role, RoleState):
+        names = {*role.token.policies, *(() if role.token.no_default_policy else ("default",))}
+        policies = _with_policies(snapshot.policies or {}, newer, question.namespace, names)
+    return replace(
+        snapshot,
+        auth_mounts={**snapshot.auth_mounts, key: _with_role(snapshot.auth_mounts.get(key), found, question.role)},
+        policies=policies,
+        policies_are_complete=snapshot.policies_are_complete and snapshot.policies is not None,
+        namespaces={**snapshot.namespaces, **newer.namespaces},
+        cache={},
+    )
+
+
+def _with_role(mount: AuthMount | None, found: AuthMount, role: str) -> AuthMount:
+    """Return the mount with the one role as it was found; near names stay, for messages."""
+    if mount is None or mount.type != found.type:
+        return found
+    texts = {**mount.texts, **found.texts}
+    if found.complete and role not in found.texts:
+        texts.pop(role, None)
+    return replace(
+        found,
+        complete=found.complete if role not in texts else mount.complete,
+        texts=texts,
+        selectors={**mount.selectors, **found.selectors},
+        _roles={},
+    )
+
+
+def _with_policies(
+    known: Mapping[tuple[str, str], PolicyEntry], newer: Snapshot, namespace: str, names: Iterable[str]
+) -> dict[tuple[str, str], PolicyEntry]:
+    policies = dict(known)
+    for key in ((namespace, name) for name in names):
+        found = (newer.policies or {}).get(key)
+        if found is not None:
+            policies[key] = found
+        elif newer.policies_are_complete:
+            policies.pop(key, None)
+    return policies

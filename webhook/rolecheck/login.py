@@ -1,0 +1,266 @@
+"""May this identity log in to this role? A claim, a snapshot and the rules in, one Verdict out.
+
+What is found is a Problem, put into words only then: an allowed login builds no text.
+To add a check: a function in kubernetes.py or jwt.py, its Reason with a row in reasons.py and
+wording.py, and its place in DENY_ORDER or WARN_ORDER.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from webhook.reasons import Reason
+from webhook.rolecheck import jwt, kubernetes
+from webhook.rolecheck.attempt import Attempt
+from webhook.rolecheck.bindings.roles import JwtRole, Role
+from webhook.rolecheck.bindings.snapshot import ROLE_TYPES, AuthMount, RoleState, Snapshot
+from webhook.rolecheck.login_request import Claim, Disclosure, Lapse, Mode, Rules
+from webhook.rolecheck.verdict import Level, Problem, Verdict, softened, verdict
+from webhook.rolecheck.wording import finding
+
+ALLOWED = Verdict(Level.ALLOW, Reason.ALLOWED)
+NOT_CHECKED = Verdict(Level.ALLOW, Reason.AUTH_TYPE_NOT_CHECKED)
+NOT_INSPECTED = Verdict(Level.ALLOW, Reason.AGENT_CONFIG_NOT_INSPECTED)
+
+TOKEN_FILE_TYPES = ("token_file", "token-file")  # the agent logs in nowhere
+TOKEN_TYPES = ("kubernetes", "jwt")  # the agent sends the pod's service account token
+
+DENY_ORDER = (
+    Reason.BINDINGS_UNAVAILABLE,
+    Reason.BINDINGS_STALE,
+    Reason.TOKEN_VOLUME_MISSING,
+    Reason.AUTH_MOUNT_UNKNOWN,
+    Reason.AUTH_TYPE_MISMATCH,
+    Reason.ROLE_MISSING,
+    Reason.ROLE_UNREADABLE,
+    Reason.ROLE_NOT_FOUND,
+    Reason.ROLE_INVALID,
+    Reason.ROLE_TYPE_NOT_USABLE,
+    Reason.ISSUER_MISMATCH,
+    Reason.SUBJECT_MISMATCH,
+    Reason.AUDIENCE_MISMATCH,
+    Reason.AUDIENCE_NOT_BOUND,
+    Reason.SERVICE_ACCOUNT_NOT_BOUND,
+    Reason.NAMESPACE_SELECTOR_INVALID,
+    Reason.NAMESPACE_SELECTOR_UNUSABLE,
+    Reason.NAMESPACE_NOT_BOUND,
+    Reason.USER_CLAIM_INVALID,
+    Reason.CLAIM_MAPPING_INVALID,
+    Reason.GROUPS_CLAIM_INVALID,
+    Reason.CLAIM_MISMATCH,
+    Reason.REVIEWER_AUDIENCE_CONFLICT,
+    Reason.POLICY_NOT_ASSIGNABLE,
+    Reason.WILDCARD_BINDING,
+    Reason.AUDIENCE_NOT_CONFIGURED,
+)
+WARN_ORDER = (
+    Reason.BINDINGS_UNAVAILABLE,
+    Reason.BINDINGS_STALE,
+    Reason.SERVER_NOT_COVERED,
+    Reason.AUTH_MOUNT_NOT_COVERED,
+    Reason.ROLE_UNREADABLE,
+    Reason.ROLE_NOT_COVERED,
+    Reason.ISSUER_UNDECIDABLE,
+    Reason.AUDIENCE_UNDECIDABLE,
+    Reason.NAMESPACE_LABELS_UNKNOWN,
+    Reason.CLAIM_UNDECIDABLE,
+    Reason.REVIEWER_AUDIENCE_CONFLICT,
+    Reason.BOUND_CIDR_UNDECIDABLE,
+    Reason.WILDCARD_BINDING,
+    Reason.AUDIENCE_NOT_CONFIGURED,
+    Reason.TOKEN_USE_LIMITED,
+    Reason.TOKEN_OUTLIVES_IDENTITY,
+)
+_RANK = {(Level.DENY, reason): rank for rank, reason in enumerate(DENY_ORDER)} | {
+    (Level.WARN, reason): len(DENY_ORDER) + rank for rank, reason in enumerate(WARN_ORDER)
+}
+
+_LAPSE_LEVEL = {Lapse.OPEN: Level.WARN, Lapse.CLOSED: Level.DENY}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class AuthPath(Struct, frozen=True):
+    """Where the agent will log in."""
+
+    namespace: str  # Vault's: the pod's, and what precedes `auth` in the path
+    mount: str  # "" where the path is no login endpoint
+
+
+class Target(Struct, frozen=True):
+    """The role a claim names, found."""
+
+    mount: AuthMount
+    role: Role
+
+
+Outcome = Target | Problem | Verdict
+
+
+def check(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Verdict:
+    """Judge one login.
+
+    Args:
+        claim: who asks for which role.
+        snapshot: what is known of the server; None: nothing yet.
+        rules: the settings.
+        now: Unix seconds; None: the age of the data does not count.
+    """
+    return judge(find(claim, snapshot, rules, now), claim, snapshot, rules)
+
+
+def find(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Outcome:
+    """Return the role to judge a claim by; or the one problem, or the verdict, that ends the check before it is read."""
+    if rules.mode is Mode.OFF:
+        return ALLOWED
+    if not claim.config_inspected:
+        return NOT_INSPECTED
+    return resolve(claim, snapshot, rules, now)
+
+
+def judge(found: Outcome, claim: Claim, snapshot: Snapshot | None, rules: Rules) -> Verdict:
+    """Judge one login by what `find` found."""
+    if isinstance(found, Verdict):
+        return found
+    if isinstance(found, Problem):
+        return _judged((found,), claim, rules)
+    attempt = Attempt(claim, found.mount, rules, _labels(claim, snapshot))
+    role = found.role
+    problems = jwt.problems(role, attempt) if isinstance(role, JwtRole) else kubernetes.problems(role, attempt)
+    if not problems:
+        return ALLOWED
+    return _judged(problems, claim, rules)
+
+
+def resolve(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Outcome:
+    """Find the role, whatever the mode."""
+    if snapshot is None:
+        return Problem(_LAPSE_LEVEL[rules.on_unavailable], Reason.BINDINGS_UNAVAILABLE)
+    path = auth_path(claim)
+    mount = snapshot.auth_mount(path.namespace, path.mount)
+    is_covered = _is_covered(claim.server, snapshot.server_address)
+    stale = _staleness(snapshot, mount, rules, now) if is_covered else None
+    if stale is not None:
+        return stale
+    if claim.auth_type in TOKEN_FILE_TYPES:
+        return NOT_CHECKED
+    if claim.auth_type in TOKEN_TYPES and not claim.has_token:
+        return Problem(Level.DENY, Reason.TOKEN_VOLUME_MISSING)
+    if not is_covered:
+        return Problem(Level.WARN, Reason.SERVER_NOT_COVERED)
+    return _resolve_mount(claim, mount, rules, is_partial=bool(path.mount) and not snapshot.auth_is_complete)
+
+
+def _resolve_mount(claim: Claim, mount: AuthMount | None, rules: Rules, *, is_partial: bool) -> Outcome:
+    if mount is None and is_partial:
+        return Problem(Level.WARN, Reason.AUTH_MOUNT_NOT_COVERED)
+    if mount is None:
+        return Problem(Level.DENY, Reason.AUTH_MOUNT_UNKNOWN)
+    is_examined = claim.auth_type in TOKEN_TYPES
+    if not is_examined and mount.type == claim.auth_type:
+        return NOT_CHECKED
+    if not is_examined or mount.type not in ROLE_TYPES:
+        return Problem(Level.DENY, Reason.AUTH_TYPE_MISMATCH, {"type": mount.type, "auth_type": claim.auth_type})
+    return _resolve_role(claim, mount, rules)
+
+
+def _resolve_role(claim: Claim, mount: AuthMount, rules: Rules) -> Outcome:
+    if not claim.role:
+        return Problem(Level.DENY, Reason.ROLE_MISSING)
+    role = mount.role(claim.role)
+    if role is RoleState.UNREADABLE:
+        return Problem(_LAPSE_LEVEL[rules.on_unavailable], Reason.ROLE_UNREADABLE)
+    if role is RoleState.ABSENT:
+        if not mount.complete:
+            return Problem(Level.WARN, Reason.ROLE_NOT_COVERED)
+        return Problem(Level.DENY, Reason.ROLE_NOT_FOUND, _similar(claim.role, mount, rules))
+    return Target(mount, role)
+
+
+def auth_path(claim: Claim) -> AuthPath:
+    """Return the mount the claim's path leads to and its Vault namespace, slashes in excess dropped."""
+    segments = [segment for segment in claim.auth_path.split("/") if segment]
+    namespace = claim.vault_namespace.strip("/")
+    if "auth" not in segments[:-1]:
+        return AuthPath(namespace, "")
+    position = segments.index("auth")
+    if position:
+        namespace = "/".join(filter(None, (namespace, *segments[:position])))
+    return AuthPath(namespace, "/".join(segments[position + 1 :]))
+
+
+def _staleness(snapshot: Snapshot, mount: AuthMount | None, rules: Rules, now: float | None) -> Problem | None:
+    """Tell whether what is known is too old; a mount's own time counts before the whole's."""
+    own = mount.fetched_at if mount is not None else None
+    fetched_at = own if own is not None else snapshot.fetched_at
+    if fetched_at is None or now is None or now - fetched_at <= rules.max_staleness_s:
+        return None
+    details = {"age": int(now - fetched_at), "limit": int(rules.max_staleness_s)}
+    return Problem(_LAPSE_LEVEL[rules.on_stale], Reason.BINDINGS_STALE, details)
+
+
+def _is_covered(claimed: str, known: str) -> bool:
+    """Tell whether the data may speak of the claim's server: always where either address is not given."""
+    return not known or not claimed or claimed == known or _origin(claimed) == _origin(known)
+
+
+def _origin(address: str) -> tuple[str, str, int | None, str]:
+    """Return scheme, host, port and path, so that spellings of one address are equal."""
+    try:
+        parts = urlsplit(address.strip())
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return "", address, None, ""
+    return parts.scheme, (parts.hostname or "").rstrip("."), port, parts.path.rstrip("/")
+
+
+def _labels(claim: Claim, snapshot: Snapshot | None) -> Mapping[str, str] | None:
+    if claim.namespace_labels is not None or snapshot is None:
+        return claim.namespace_labels
+    return snapshot.namespaces.get(claim.namespace)
+
+
+def _judged(problems: Iterable[Problem], claim: Claim, rules: Rules) -> Verdict:
+    """Put the problems into words and order."""
+    subject = subject_of(claim)
+    full = rules.disclosure is Disclosure.FULL
+    ordered = sorted(problems, key=lambda problem: _RANK[problem.level, problem.reason])
+    strict = verdict((finding(problem, subject, full=full) for problem in ordered), ALLOWED)
+    return softened(strict) if rules.mode is Mode.WARN else strict
+
+
+def subject_of(claim: Claim) -> dict[str, Any]:
+    """Return what the sentences about a claim may name."""
+    path = auth_path(claim)
+    return {
+        "role": claim.role,
+        "mount": f"auth/{path.mount}" if path.mount else claim.auth_path,
+        "vns": path.namespace or "root",
+        "sa": claim.service_account or "default",
+        "ns": claim.namespace,
+        "similar": "",
+        "bound": "",
+        "label": "",
+    }
+
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+_NEAR_LENGTH_MAX = 80  # a longer name would take too many look-ups
+
+
+def _similar(name: str, mount: AuthMount, rules: Rules) -> dict[str, Any]:
+    """Name roles one typing error away, where the rules let a message do so; costs the same for any number of roles."""
+    if rules.disclosure is not Disclosure.FULL or len(name) > _NEAR_LENGTH_MAX:
+        return {}
+    near = sorted(candidate for candidate in _one_edit_away(name.lower()) if candidate in mount.texts)
+    return {"similar": f"; similar: {', '.join(near)}"} if near else {}
+
+
+def _one_edit_away(name: str) -> set[str]:
+    cuts = [(name[:position], name[position:]) for position in range(len(name) + 1)]
+    shorter = {head + tail[1:] for head, tail in cuts if tail}
+    swapped = {head + tail[1] + tail[0] + tail[2:] for head, tail in cuts if len(tail) > 1}
+    replaced = {head + char + tail[1:] for head, tail in cuts if tail for char in _ALPHABET}
+    longer = {head + char + tail for head, tail in cuts for char in _ALPHABET}
+    return shorter | swapped | replaced | longer
