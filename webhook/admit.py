@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from webhook.core import annotations, eligible, patch, plan, presets, review, role_check, token
+from webhook.core import annotations, eligible, patch, plan, presets, review, token
 from webhook.core.annotations import Found
 from webhook.core.intent import Intent
 from webhook.core.pod import Metadata, Pod, Spec
@@ -22,6 +22,7 @@ from webhook.rolecheck.bindings.load import Snapshot
 from webhook.rolecheck.confirmation import Question, question_of
 from webhook.rolecheck.login_request import Claim, PolicyCheck
 from webhook.settings import Settings
+from webhook.sources import agent
 
 WARNINGS_MAX = 16  # together below the 4,096 characters after which the API server drops the rest
 INJECTED, REFUSED, UNCHANGED, MALFORMED, FAILED = "injected", "refused", "unchanged", "malformed", "failed"
@@ -112,7 +113,7 @@ class Admission:
         planned = plan.build(request, pod, intent, self._profile, agent_token, marked=found.status == "injected")
         outcome.warnings = [*outcome.warnings, *planned.warnings]
         if planned.has_agent:
-            claim = role_check.claim_of(pod, intent, agent_token, planned, request.namespace, self._rules)
+            claim = agent.claim_of(pod, intent, agent_token, planned, request.namespace, self._rules)
             self._check_role(claim, intent, bindings, now, outcome)
         outcome.patch = patch.encode(planned, pod.spec or Spec(), found.family)
         outcome.injection_type = planned.injection_type
@@ -120,7 +121,7 @@ class Admission:
     def _pinned_audience(self, intent: Intent, bindings: Snapshot | None) -> str:
         if (intent.token_audience or self._profile.token_audience) != AUTO_AUDIENCE:
             return ""
-        return role_check.pinned_audience(intent, bindings, self._rules)
+        return agent.pinned_audience(intent, bindings, self._rules)
 
     def _check_role(
         self, claim: Claim, intent: Intent, bindings: Snapshot | None, now: float, outcome: Outcome
@@ -129,7 +130,7 @@ class Admission:
         outcome.role, outcome.mount = claim.role, claim.auth_path
         if self._asks:
             outcome.question = question_of(claim, policies=self._rules.policy_check is not PolicyCheck.OFF)
-        passed = role_check.check(claim, intent, bindings, self._rules, now)
+        passed = agent.check(claim, intent, bindings, self._rules, now)
         outcome.findings = passed.findings
         outcome.warnings = [*passed.warnings, *outcome.warnings]
 
