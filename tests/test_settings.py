@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.core.table import BY_KEY
+from webhook.core.annotations.table import BY_KEY
 from webhook.settings import PREFIX, ROWS, Address, SettingsError, read
 
 VAULT = {"AGENT_INJECT_VAULT_ADDR": "https://vault:8200"}

@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from webhook.core import annotations, eligible, patch, plan, presets, review, token
-from webhook.core.annotations import Found
-from webhook.core.intent import Intent
+from webhook.core import review
+from webhook.core.annotations import presets
+from webhook.core.annotations.family import SWITCH
+from webhook.core.annotations.intent import Intent
+from webhook.core.annotations.read import Found, find
+from webhook.core.inject import login_token, patch, plan, skip
+from webhook.core.inject.pod_settings import AUTO_AUDIENCE
 from webhook.core.pod import Metadata, Pod, Spec
-from webhook.core.profile import AUTO_AUDIENCE
 from webhook.core.refusal import Refused, clean, refused, warning
 from webhook.core.review import PodError, Review, ReviewError
 from webhook.reasons import Reason
@@ -99,17 +102,17 @@ class Admission:
     def _decide(self, request: Review, bindings: Snapshot | None, now: float, outcome: Outcome) -> None:
         """Fill in the outcome, step by step, or raise Refused."""
         pod = request.pod
-        found = annotations.find(_annotations(pod)) if pod else None
+        found = find(_annotations(pod)) if pod else None
         if pod is None or found is None:
             return
-        if why := eligible.why_not(pod):
-            outcome.warnings = [warning(found.family.prefix + annotations.SWITCH, why)]
+        if why := skip.why_not(pod):
+            outcome.warnings = [warning(found.family.prefix + SWITCH, why)]
             return
         self._guard_system_namespaces(request, found)
         intent = self._reader.read(found)
         forbidden = presets.enforce(intent, self._reader.usual(found.family), self._policy)
         outcome.warnings = [*forbidden, *intent.warnings]
-        agent_token = token.choose(pod, intent, self._profile, self._pinned_audience(intent, bindings))
+        agent_token = login_token.choose(pod, intent, self._profile, self._pinned_audience(intent, bindings))
         planned = plan.build(request, pod, intent, self._profile, agent_token, marked=found.status == "injected")
         outcome.warnings = [*outcome.warnings, *planned.warnings]
         if planned.has_agent:
@@ -138,7 +141,7 @@ class Admission:
         if request.namespace in self._profile.system_namespaces and found.status != "injected":
             raise refused(
                 Reason.SYSTEM_NAMESPACE,
-                found.family.prefix + annotations.SWITCH,
+                found.family.prefix + SWITCH,
                 f"no agent is injected in namespace {request.namespace}",
                 "Remove this annotation, or move the workload",
             )

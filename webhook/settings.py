@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from webhook.core import texts
-from webhook.core.annotations import Reader
-from webhook.core.coherence import backoffs_fit
-from webhook.core.family import OPENBAO, VAULT
-from webhook.core.presets import Policy, Preset, PresetMode
-from webhook.core.profile import Profile, SidecarMode
+from webhook.core.annotations import go_values
+from webhook.core.annotations.family import OPENBAO, VAULT
+from webhook.core.annotations.go_values import backoffs_fit
+from webhook.core.annotations.presets import Policy, Preset, PresetMode
+from webhook.core.annotations.read import Reader
+from webhook.core.annotations.table import BY_KEY
+from webhook.core.inject.pod_settings import Profile, SidecarMode
 from webhook.core.refusal import clean
-from webhook.core.table import BY_KEY
 from webhook.rolecheck.login_request import Disclosure, Lapse, Mode, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Level
 
@@ -111,13 +111,13 @@ class Row(Struct, frozen=True, kw_only=True):
     @property
     def field(self) -> str:
         """The attribute of Settings, its unit at the end."""
-        return self.variable.lower() + ("_s" if self.read in (texts.duration_s, _deadline_s) else "")
+        return self.variable.lower() + ("_s" if self.read in (go_values.duration_s, _deadline_s) else "")
 
 
 def address(raw: str) -> Address:
     """Read `host:port`, `:port` or `[ipv6]:port`; port 0 lets the system choose."""
     parts = re.fullmatch(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>[0-9]{1,5})", raw)
-    if parts is None or int(parts["port"]) > texts.PORT_MAX:
+    if parts is None or int(parts["port"]) > go_values.PORT_MAX:
         raise ValueError("want an address such as :8080, 127.0.0.1:8080 or [::1]:8080")
     return Address(parts["six"] or parts["host"] or "", int(parts["port"]))
 
@@ -146,7 +146,7 @@ def _choice(*allowed: str) -> Callable[[str], str]:
 
 def _between(low: int, high: int) -> Callable[[str], int]:
     def read(raw: str) -> int:
-        number = texts.integer(raw)
+        number = go_values.integer(raw)
         if not low <= number <= high:
             raise ValueError(f"want a number from {low} to {high}")
         return number
@@ -155,7 +155,7 @@ def _between(low: int, high: int) -> Callable[[str], int]:
 
 
 def _deadline_s(raw: str) -> int:
-    seconds = texts.duration_s(raw)
+    seconds = go_values.duration_s(raw)
     if not seconds:
         raise ValueError("want a duration of at least 1s")
     return seconds
@@ -175,7 +175,7 @@ def _log_level(raw: str) -> str:
 
 
 def _token_expiration_s(raw: str) -> int:
-    seconds = texts.duration_s(raw)
+    seconds = go_values.duration_s(raw)
     if not TOKEN_EXPIRATION_MIN_S <= seconds <= TOKEN_EXPIRATION_MAX_S:
         raise ValueError(f"want a duration of at least {TOKEN_EXPIRATION_MIN_S} s (10m)")
     return seconds
@@ -189,7 +189,7 @@ def _audience(raw: str) -> str:
 
 def _auth_mounts(raw: str) -> tuple[tuple[str, str], ...]:
     """Read auth mounts, each as its Vault namespace and its path without `auth/`."""
-    return tuple(dict.fromkeys(_auth_mount(item) for item in texts.items(raw)))
+    return tuple(dict.fromkeys(_auth_mount(item) for item in go_values.items(raw)))
 
 
 def _auth_mount(raw: str) -> tuple[str, str]:
@@ -201,13 +201,13 @@ def _auth_mount(raw: str) -> tuple[str, str]:
 
 
 def _amount(raw: str) -> str:
-    texts.quantity_value(raw)
+    go_values.quantity_value(raw)
     return raw
 
 
 def _names(raw: str) -> tuple[str, ...] | None:
     """Read a list; empty means that nothing is known."""
-    return texts.items(raw) or None
+    return go_values.items(raw) or None
 
 
 def _of(variable: str, annotation: str, effect: str, **rest: Any) -> Row:
@@ -234,18 +234,18 @@ ROWS: tuple[Row, ...] = (
     _row("LISTEN", address, ":8080", "Address of the TLS port the API server calls."),
     _row("ADMIN_LISTEN", address, ":8081", "Address of the plain port of probes, metrics and status pages."),
     _row("WORKERS", _between(1, 64), "2", "Processes that answer admission requests."),
-    _row("TLS_CERT_FILE", texts.text, "", "Serving certificate, PEM; read again when it changes."),
-    _row("TLS_KEY_FILE", texts.text, "", "Its key, PEM."),
+    _row("TLS_CERT_FILE", go_values.text, "", "Serving certificate, PEM; read again when it changes."),
+    _row("TLS_KEY_FILE", go_values.text, "", "Its key, PEM."),
     _row("TLS_MIN_VERSION", _choice("tls10", "tls11", "tls12", "tls13"), "tls12", "Lowest TLS version."),
     _row(
         "TLS_CIPHER_SUITES",
-        texts.text,
+        go_values.text,
         "",
         "Ciphers up to TLS 1.2, IANA names separated by commas; empty for the library's.",
     ),
     _row("TELEMETRY_PATH", _url_path, "/metrics", "Path of the metrics on the admin port; empty for none."),
     _row("LOG_LEVEL", _log_level, "info", "trace, debug, info, warn or error."),
-    _row("LOG_FORMAT", texts.text, "standard", "`json` for one JSON object a line; anything else for people."),
+    _row("LOG_FORMAT", go_values.text, "standard", "`json` for one JSON object a line; anything else for people."),
     _row("KEEP_ALIVE", _deadline_s, "120s", "How long an idle connection stays; longer than the API server's 90 s."),
     _row("HANDSHAKE_TIMEOUT", _deadline_s, "10s", "Longest TLS handshake."),
     _row("HEADER_TIMEOUT", _deadline_s, "10s", "Longest wait for a request's header once it has begun."),
@@ -256,9 +256,14 @@ ROWS: tuple[Row, ...] = (
         str(7 << 20),
         "Largest request body; larger ones are answered 413.",
     ),
-    _row("CONNECTION_MAX_AGE", texts.duration_s, "10m", "Age after which a connection is closed with its next answer."),
-    _row("DRAIN", texts.duration_s, "0s", "How long to go on accepting after SIGTERM, while endpoints leave."),
-    _row("RUNTIME_DIR", texts.text, "", "Folder for the processes' own files; empty for a private temporary one."),
+    _row(
+        "CONNECTION_MAX_AGE",
+        go_values.duration_s,
+        "10m",
+        "Age after which a connection is closed with its next answer.",
+    ),
+    _row("DRAIN", go_values.duration_s, "0s", "How long to go on accepting after SIGTERM, while endpoints leave."),
+    _row("RUNTIME_DIR", go_values.text, "", "Folder for the processes' own files; empty for a private temporary one."),
     # defaults of annotations
     _of("VAULT_ADDR", "service", "Address of the Vault server; required.", flag="vault-address", also=("BAO_ADDR",)),
     _row(
@@ -335,7 +340,9 @@ ROWS: tuple[Row, ...] = (
     ),
     _row("PRESET", _choice(*Preset), "compat", "What annotations may do: compat, baseline or strict; docs/presets.md."),
     _row("PRESET_MODE", _choice(*PresetMode), "enforce", "`warn`: admit what the preset forbids, with a warning."),
-    _row("PRESET_ALLOW", texts.items, "", "Annotations to allow in spite of the preset, by key, separated by commas."),
+    _row(
+        "PRESET_ALLOW", go_values.items, "", "Annotations to allow in spite of the preset, by key, separated by commas."
+    ),
     _row("MAX_SECRETS", _between(1, 10_000), "64", "Secrets of a pod; baseline and strict."),
     _row("MAX_TEMPLATE_BYTES", _between(1, 1 << 20), "65536", "Size of one template; baseline and strict."),
     _row("MAX_ANNOTATION_BYTES", _between(1, 1 << 20), "262144", "Size of a pod's annotations; baseline and strict."),
@@ -343,9 +350,9 @@ ROWS: tuple[Row, ...] = (
     _row("MAX_MEMORY", _amount, "512Mi", "Most memory an annotation may ask for; strict."),
     _row("TOKEN_AUDIENCE", _audience, "vault", "Audience of the agents' token; `auto`: the one the role pins."),
     _row("TOKEN_EXPIRATION", _token_expiration_s, "1h", "Lifetime of the agents' token, 10m or more."),
-    _row("MEMORY_VOLUME_SIZE_LIMIT", texts.quantity, "64Mi", "`sizeLimit` of memory volumes; `0` for none."),
+    _row("MEMORY_VOLUME_SIZE_LIMIT", go_values.quantity, "64Mi", "`sizeLimit` of memory volumes; `0` for none."),
     # the role check
-    _row("BINDINGS", texts.text, "", "File of Vault roles to check pods against; empty: no check."),
+    _row("BINDINGS", go_values.text, "", "File of Vault roles to check pods against; empty: no check."),
     _row("BINDING_CHECK", _choice("", "enforce", "warn", "off"), "", "`enforce` with a bindings file, else `off`."),
     _row(
         "POLICY_CHECK",
@@ -356,13 +363,13 @@ ROWS: tuple[Row, ...] = (
     ),
     _row("BINDINGS_ON_UNAVAILABLE", _choice("open", "closed"), "open", "Admit or refuse while there are no bindings."),
     _row("BINDINGS_ON_STALE", _choice("open", "closed"), "open", "Admit or refuse when bindings are too old."),
-    _row("BINDINGS_MAX_STALENESS", texts.duration_s, "15m", "Age at which bindings are too old."),
+    _row("BINDINGS_MAX_STALENESS", go_values.duration_s, "15m", "Age at which bindings are too old."),
     _row("WILDCARD", _choice("allow", "warn", "deny"), "warn", "Roles that accept every service account or namespace."),
     _row("REQUIRE_AUDIENCE", _choice("off", "warn", "deny"), "off", "Roles that check no audience."),
     _row("API_SERVER_AUDIENCES", _names, "", "Audiences the API server accepts, separated by commas; empty: unknown."),
     _row("DEFAULT_TOKEN_AUDIENCES", _names, "", "Audiences of tokens whose volume names none; empty: unknown."),
-    _row("CLUSTER_ISSUER", texts.text, "", "Issuer of the cluster's tokens; empty: unknown."),
-    _row("LIFETIME_ADVISORIES", texts.boolean, "false", "Tell of Vault tokens that outlive the service account's."),
+    _row("CLUSTER_ISSUER", go_values.text, "", "Issuer of the cluster's tokens; empty: unknown."),
+    _row("LIFETIME_ADVISORIES", go_values.boolean, "false", "Tell of Vault tokens that outlive the service account's."),
     _row("DISCLOSURE", _choice("minimal", "full"), "minimal", "How much of a role a refusal may tell."),
     # the controller
     _row("BINDINGS_POLL_INTERVAL", _deadline_s, "60s", "How often the controller lists roles; up to a fifth is added."),
@@ -372,30 +379,35 @@ ROWS: tuple[Row, ...] = (
         "50",
         "Most requests to Vault in a second, polls and confirmations together.",
     ),
-    _row("CONFIRM_SOCKET", texts.text, "", "Unix socket of confirmations before a refusal; empty: none are asked."),
+    _row("CONFIRM_SOCKET", go_values.text, "", "Unix socket of confirmations before a refusal; empty: none are asked."),
     _row("CONTROL_LISTEN", address, ":8082", "Address of the controller's plain port of probes and metrics."),
-    _row("CONTROL_STATE_FILE", texts.text, "", "File in which the controller tells how it fares; empty: none."),
-    _row("CONTROL_VAULT_ADDR", texts.text, "", "Address the controller asks, where it is not the agents' VAULT_ADDR."),
-    _row("CONTROL_VAULT_CA_FILE", texts.text, "", "CA certificates of Vault, PEM; empty: VAULT_CACERT_BYTES."),
+    _row("CONTROL_STATE_FILE", go_values.text, "", "File in which the controller tells how it fares; empty: none."),
     _row(
-        "CONTROL_VAULT_NAMESPACE", texts.text, "", "Vault namespace of the controller's login; empty: VAULT_NAMESPACE."
+        "CONTROL_VAULT_ADDR", go_values.text, "", "Address the controller asks, where it is not the agents' VAULT_ADDR."
+    ),
+    _row("CONTROL_VAULT_CA_FILE", go_values.text, "", "CA certificates of Vault, PEM; empty: VAULT_CACERT_BYTES."),
+    _row(
+        "CONTROL_VAULT_NAMESPACE",
+        go_values.text,
+        "",
+        "Vault namespace of the controller's login; empty: VAULT_NAMESPACE.",
     ),
     _row("CONTROL_VAULT_AUTH", _choice(*VaultAuth), "kubernetes", "How the controller logs in to Vault."),
     _row(
         "CONTROL_VAULT_AUTH_PATH",
-        texts.text,
+        go_values.text,
         "",
         "Auth mount of its login; empty: VAULT_AUTH_PATH, or auth/approle.",
     ),
-    _row("CONTROL_VAULT_ROLE", texts.text, "vault-webhook", "Vault role of its kubernetes login."),
+    _row("CONTROL_VAULT_ROLE", go_values.text, "vault-webhook", "Vault role of its kubernetes login."),
     _row(
         "CONTROL_TOKEN_FILE",
-        texts.text,
+        go_values.text,
         "/var/run/secrets/vault-webhook/token",
         "Token of its login: the service account's for kubernetes, Vault's own for token_file.",
     ),
-    _row("CONTROL_ROLE_ID_FILE", texts.text, "", "Role id of its approle login."),
-    _row("CONTROL_SECRET_ID_FILE", texts.text, "", "Secret id of its approle login."),
+    _row("CONTROL_ROLE_ID_FILE", go_values.text, "", "Role id of its approle login."),
+    _row("CONTROL_SECRET_ID_FILE", go_values.text, "", "Secret id of its approle login."),
     _row(
         "CONTROL_MOUNTS",
         _auth_mounts,
@@ -408,13 +420,17 @@ ROWS: tuple[Row, ...] = (
         "managed",
         "`automatic`: no entities or groups of Vault grant more than roles do.",
     ),
-    _row("CONTROL_NAMESPACE_LABELS", texts.boolean, "true", "Read namespace labels, for roles that select by label."),
-    _row("CONTROL_KUBECONFIG", texts.text, "", "How to reach Kubernetes; empty: as a pod of the cluster."),
+    _row(
+        "CONTROL_NAMESPACE_LABELS", go_values.boolean, "true", "Read namespace labels, for roles that select by label."
+    ),
+    _row("CONTROL_KUBECONFIG", go_values.text, "", "How to reach Kubernetes; empty: as a pod of the cluster."),
     # the reference's settings of its certificate machinery, accepted so that its manifests start; certificates come as files
-    _row("TLS_CA_CERT_FILE", texts.text, "", "CA of the serving certificate; accepted, not used by the server."),
-    _row("TLS_AUTO", texts.text, "", "Accepted, not used by the server: certificates come as files."),
-    _row("TLS_AUTO_HOSTS", texts.items, "", "Accepted, not used by the server."),
-    _row("USE_LEADER_ELECTOR", texts.boolean, "false", "Accepted, not used by the server: replicas are independent."),
+    _row("TLS_CA_CERT_FILE", go_values.text, "", "CA of the serving certificate; accepted, not used by the server."),
+    _row("TLS_AUTO", go_values.text, "", "Accepted, not used by the server: certificates come as files."),
+    _row("TLS_AUTO_HOSTS", go_values.items, "", "Accepted, not used by the server."),
+    _row(
+        "USE_LEADER_ELECTOR", go_values.boolean, "false", "Accepted, not used by the server: replicas are independent."
+    ),
 )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.cases.invariants import violations
 from tests.core.asking import PREFIX, VAULT, review
 from webhook.admit import FAILED, Admission
-from webhook.core.table import TABLE
+from webhook.core.annotations.table import TABLE
 from webhook.settings import read
 
 MODES = {mode: Admission(read({}, {**VAULT, "AGENT_INJECT_SIDECAR_MODE": mode})) for mode in ("classic", "native")}

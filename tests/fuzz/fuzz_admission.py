@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["webhook"]):
     from webhook.admit import Admission
-    from webhook.core.table import TABLE
+    from webhook.core.annotations.table import TABLE
     from webhook.settings import read
 
 import jsonpatch

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from webhook import settings as server_settings
-from webhook.core.family import OPENBAO, VAULT
-from webhook.core.presets import BASELINE, STRICT
-from webhook.core.table import TABLE, Row, Section
+from webhook.core.annotations.family import OPENBAO, VAULT
+from webhook.core.annotations.presets import BASELINE, STRICT
+from webhook.core.annotations.table import TABLE, Row, Section
 from webhook.reasons import CATALOGUE
 
 _GENERATED = "<!-- Made by `vault-webhook {command}`; edit the table in the code instead. -->"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from webhook.core.form import base64_text
+from webhook.core.json_template import base64_text
 from webhook.core.pod import Pod
 
 API_VERSION = "admission.k8s.io/v1"

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from webhook.core import texts
+from webhook.core.annotations import go_values
 from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
 from webhook.rolecheck.confirmation import (
     ANSWER_WITHIN_S,
@@ -134,7 +134,7 @@ def timeout_s(query: bytes) -> float:
     if found is None:
         return float("inf")
     try:
-        return texts.duration_ns(found[1].decode()) / 1e9
+        return go_values.duration_ns(found[1].decode()) / 1e9
     except ValueError:
         return float("inf")
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from webhook.core.container_patch import config_of
-from webhook.core.intent import Intent
-from webhook.core.layout import API_TOKEN_PATH
-from webhook.core.plan import Plan
+from webhook.core.annotations.intent import Intent
+from webhook.core.inject.container_patch import config_of
+from webhook.core.inject.login_token import Token
+from webhook.core.inject.names import API_TOKEN_PATH
+from webhook.core.inject.plan import Plan
 from webhook.core.pod import Pod, Spec, service_account
 from webhook.core.refusal import Refused, refused, warning
-from webhook.core.token import Token
 from webhook.reasons import Reason
 from webhook.rolecheck import login
 from webhook.rolecheck.acl.check import Reads

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from webhook.core import layout
-from webhook.core.agent_config import Kind
-from webhook.core.intent import Intent
+from webhook.core.annotations.go_values import quantity_value
+from webhook.core.annotations.intent import Intent
+from webhook.core.inject import names
+from webhook.core.inject.agent_config import Kind
+from webhook.core.inject.agents import Shape
+from webhook.core.inject.pod_settings import Profile
 from webhook.core.pod import Spec
-from webhook.core.profile import Profile
 from webhook.core.refusal import warning
-from webhook.core.shape import Shape
-from webhook.core.texts import quantity_value
 
 DEFAULT_GRACE_PERIOD_S = 30  # of a pod, core/v1
 
@@ -53,7 +53,7 @@ def _of_lifetime(spec: Spec, intent: Intent, shape: Shape) -> Iterator[Surprise]
 def _of_volumes(spec: Spec, intent: Intent, profile: Profile) -> Iterator[Surprise]:
     for container in spec.containers or ():
         for mount in container.mounts:
-            if mount.name == layout.SECRETS and (mount.subPath or mount.subPathExpr):
+            if mount.name == names.SECRETS and (mount.subPath or mount.subPathExpr):
                 yield "secret-volume-path", "a mount with subPath never sees a secret change; mount the folder"
     if "secret-volume-size-limit" in intent.in_pod and intent.limits_memory:
         size = intent.secret_volume_size_limit or profile.memory_volume_size_limit

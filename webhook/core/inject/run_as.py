@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from webhook.core.intent import Intent
+from webhook.core.annotations.intent import Intent
 from webhook.core.pod import Spec
 from webhook.core.refusal import refused
 from webhook.reasons import Reason

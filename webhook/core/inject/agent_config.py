@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from webhook.core import layout
-from webhook.core.coherence import backoffs_fit
-from webhook.core.form import hole
-from webhook.core.intent import Intent, SecretRequest
+from webhook.core.annotations.go_values import backoffs_fit
+from webhook.core.annotations.intent import Intent, SecretRequest
+from webhook.core.inject import names
+from webhook.core.json_template import hole
 
 VARIABLE_BYTES_MAX = 131_071  # MAX_ARG_STRLEN of Linux less the closing NUL: "NAME=value" of one variable
-BYTES_MAX = (VARIABLE_BYTES_MAX - len(layout.CONFIG_VARIABLE) - 1) // 4 * 3  # of a configuration, base64 encoded there
+BYTES_MAX = (VARIABLE_BYTES_MAX - len(names.CONFIG_VARIABLE) - 1) // 4 * 3  # of a configuration, base64 encoded there
 NATIVE_MAX_BACKOFF = "30s"  # an agent that retries sooner recovers before the kubelet would restart it
 TOKEN_FILE_MODE = 0o644  # of the token written for the app, which has another uid
 
@@ -71,7 +71,7 @@ def _config_members(intent: Intent, kind: Kind, has: _Has) -> Mapping[str, Any]:
     members: dict[str, Any] = {
         "auto_auth": {"method": method, "sink": _sinks(intent)},
         "exit_after_auth": kind is Kind.INIT,
-        "pid_file": layout.PID_FILE,
+        "pid_file": names.PID_FILE,
         "vault": _server(intent),
         "template_config": template_config,
     }
@@ -87,7 +87,7 @@ def _config_members(intent: Intent, kind: Kind, has: _Has) -> Mapping[str, Any]:
         members["disable_keep_alives"] = intent.disable_keep_alives
     if kind is Kind.NATIVE:
         _keep_trying(intent, method, template_config)
-        members |= {"log_file": layout.LOG_FILE, "log_rotate_bytes": 65_536, "log_rotate_max_files": -1}
+        members |= {"log_file": names.LOG_FILE, "log_rotate_bytes": 65_536, "log_rotate_max_files": -1}
     return members
 
 
@@ -131,7 +131,7 @@ def _method_config(intent: Intent, *, has_role: bool) -> Mapping[str, Any]:
 
 
 def _sinks(intent: Intent) -> list[dict[str, Any]]:
-    sinks: list[dict[str, Any]] = [{"type": "file", "config": {"path": layout.TOKEN_SINK}}]
+    sinks: list[dict[str, Any]] = [{"type": "file", "config": {"path": names.TOKEN_SINK}}]
     if intent.inject_token:
         path = f"{intent.secret_volume_path}/token"
         sinks.append({"type": "file", "config": {"path": path, "mode": TOKEN_FILE_MODE}})
@@ -210,7 +210,7 @@ def _listener_and_cache(intent: Intent, persist: Mapping[str, Any] | None) -> di
 def _persist(intent: Intent) -> dict[str, Any]:
     persist: dict[str, Any] = {
         "type": "kubernetes",
-        "path": layout.CACHE_PATH,
+        "path": names.CACHE_PATH,
         "service_account_token_file": hole("token_file"),
     }
     if intent.cache_exit_on_err:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from webhook.core import texts
+from webhook.core.annotations import go_values
 
 KEEP_ALIVE_PARTS = ("auto-auth", "caching", "proxying", "templating")
 PATCH_OPERATIONS_MAX = 256  # of one container; applying more would hold up other pods
@@ -72,7 +72,7 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 
 
 def _keep_alive_parts(raw: str) -> tuple[str, ...]:
-    parts = texts.items(raw)
+    parts = go_values.items(raw)
     if unknown := set(parts) - set(KEEP_ALIVE_PARTS):
         raise ValueError(f"{min(unknown)!r} is not one of {', '.join(KEEP_ALIVE_PARTS)}")
     return parts
@@ -121,8 +121,8 @@ def _row(key: str, field: str, read: Callable[[str], Any], effect: str, **rest: 
 TABLE: tuple[Row, ...] = (
     *_section(
         Section.POD,
-        _row("agent-inject", "", texts.boolean, "Inject an agent into this pod."),
-        _row("agent-inject-status", "", texts.text, "Written by the webhook: `injected`."),
+        _row("agent-inject", "", go_values.boolean, "Inject an agent into this pod."),
+        _row("agent-inject-status", "", go_values.text, "Written by the webhook: `injected`."),
         _row(
             "agent-request-namespace",
             "request_namespace",
@@ -132,60 +132,60 @@ TABLE: tuple[Row, ...] = (
         _row(
             "agent-inject-containers",
             "containers",
-            texts.items,
+            go_values.items,
             "App containers that get the secrets mounted, separated by commas; by default all, empty for none."
             " Init containers always get them.",
         ),
         _row(
             "agent-init-first",
             "init_first",
-            texts.boolean,
+            go_values.boolean,
             "Run the agent's init container before the pod's own. Native mode always does.",
             default="false",
         ),
         _row(
             "agent-pre-populate",
             "pre_populate",
-            texts.boolean,
+            go_values.boolean,
             "Render the secrets before the app starts: an init container, or in native mode the start of the sidecar.",
             default="true",
         ),
         _row(
             "agent-pre-populate-only",
             "pre_populate_only",
-            texts.boolean,
+            go_values.boolean,
             "Leave the sidecar out: secrets are rendered once.",
             default="false",
         ),
         _row(
             "agent-configmap",
             "configmap",
-            texts.text,
+            go_values.text,
             "Run the agent with `config-init.hcl` and `config.hcl` of this ConfigMap instead of a generated"
             " configuration. The role check does not see it.",
         ),
         _row(
             "agent-extra-secret",
             "extra_secret",
-            texts.text,
+            go_values.text,
             "Mount this Kubernetes Secret read-only at `/vault/custom` in the agent containers.",
         ),
         _row(
             "agent-copy-volume-mounts",
             "copy_mounts_of",
-            texts.text,
+            go_values.text,
             "Copy the mounts of this container to the agent containers, tokens of service accounts excepted.",
         ),
         _row(
             "agent-share-process-namespace",
             "share_process_namespace",
-            texts.boolean,
+            go_values.boolean,
             "`true` sets the pod's `shareProcessNamespace`; anything else leaves the pod as it is.",
         ),
         _row(
             "agent-service-account-token-volume-name",
             "token_volume",
-            texts.text,
+            go_values.text,
             "Log in with the token of this projected volume of the pod instead of adding one.",
             default="",
         ),
@@ -213,7 +213,7 @@ TABLE: tuple[Row, ...] = (
             _row(
                 f"agent-{kind}-{short}",
                 f"{kind}_{resource}",
-                texts.quantity,
+                go_values.quantity,
                 f"`resources.{kind}.{name}` of the agent containers; empty for none.",
                 default=default,
             )
@@ -230,7 +230,7 @@ TABLE: tuple[Row, ...] = (
             _row(
                 f"agent-init-{kind}-{short}",
                 f"init_{kind}_{resource}",
-                texts.quantity,
+                go_values.quantity,
                 f"`resources.{kind}.{name}` of the agent's init container alone; by default as the sidecar.",
             )
             for kind in ("limits", "requests")
@@ -243,7 +243,7 @@ TABLE: tuple[Row, ...] = (
         _row(
             "agent-run-as-user",
             "run_as_user",
-            texts.user_or_group_id,
+            go_values.user_or_group_id,
             "`runAsUser` of the agent containers.",
             default="100",
             empty_unsets=True,
@@ -251,7 +251,7 @@ TABLE: tuple[Row, ...] = (
         _row(
             "agent-run-as-group",
             "run_as_group",
-            texts.user_or_group_id,
+            go_values.user_or_group_id,
             "`runAsGroup` of the agent containers.",
             default="1000",
             empty_unsets=True,
@@ -259,14 +259,14 @@ TABLE: tuple[Row, ...] = (
         _row(
             "agent-run-as-same-user",
             "run_as_same_user",
-            texts.boolean,
+            go_values.boolean,
             "Run the agent as the app's user; beats `agent-run-as-user`, leaves the group.",
             default="false",
         ),
         _row(
             "agent-set-security-context",
             "set_security_context",
-            texts.boolean,
+            go_values.boolean,
             "`false`: no `securityContext` on the agent containers.",
             default="true",
         ),
@@ -276,39 +276,41 @@ TABLE: tuple[Row, ...] = (
         _row(
             "agent-inject-secret-<name>",
             "path",
-            texts.text,
+            go_values.text,
             "Render the secret at this Vault path to a file called <name>.",
         ),
-        _row("agent-inject-template-<name>", "template", texts.text, "Template of the file, instead of the default."),
+        _row(
+            "agent-inject-template-<name>", "template", go_values.text, "Template of the file, instead of the default."
+        ),
         _row(
             "agent-inject-template-file-<name>",
             "template_file",
-            texts.text,
+            go_values.text,
             "Path in the agent container of a file with the template; an inline template beats it.",
         ),
         _row(
             "agent-inject-file-<name>",
             "file",
-            texts.text,
+            go_values.text,
             "Where the file goes, relative to the secret's mount path; by default <name>.",
         ),
         _row(
             "agent-inject-perms-<name>",
             "perms",
-            texts.permissions,
+            go_values.permissions,
             "Mode of the file, octal, such as `0440`.",
             empty_unsets=True,
         ),
         _row(
             "agent-inject-command-<name>",
             "command",
-            texts.text,
+            go_values.text,
             "Command the agent runs after the file has changed.",
         ),
         _row(
             "agent-template-left-delim-<name>",
             "left_delimiter",
-            texts.text,
+            go_values.text,
             "Opens an action in the template.",
             default="{{",
             empty_unsets=True,
@@ -316,7 +318,7 @@ TABLE: tuple[Row, ...] = (
         _row(
             "agent-template-right-delim-<name>",
             "right_delimiter",
-            texts.text,
+            go_values.text,
             "Closes an action in the template.",
             default="}}",
             empty_unsets=True,
@@ -324,27 +326,27 @@ TABLE: tuple[Row, ...] = (
         _row(
             "error-on-missing-key-<name>",
             "error_on_missing_key",
-            texts.boolean,
+            go_values.boolean,
             "Fail when the template reads a key the secret lacks, instead of writing `<no value>`.",
             default="false",
         ),
         _row(
             "secret-volume-path-<name>",
             "mount_path",
-            texts.absolute_path,
+            go_values.absolute_path,
             "Mount path of a volume of its own for this secret; by default the common one.",
             empty_unsets=True,
         ),
         _row(
             "preserve-secret-case-<name>",
             "preserve_case",
-            texts.boolean,
+            go_values.boolean,
             "Keep the case of this file's name; by default as `preserve-secret-case`.",
         ),
         _row(
             "secret-volume-path",
             "secret_volume_path",
-            texts.absolute_path,
+            go_values.absolute_path,
             "Where the secrets volume is mounted in the app.",
             default="/vault/secrets",
             empty_unsets=True,
@@ -352,19 +354,21 @@ TABLE: tuple[Row, ...] = (
         _row(
             "secret-volume-read-only",
             "secret_volume_read_only",
-            texts.boolean,
+            go_values.boolean,
             "Mount the secrets read-only in the pod's own containers.",
             default="false",
         ),
         _row(
             "secret-volume-size-limit",
             "secret_volume_size_limit",
-            texts.quantity,
+            go_values.quantity,
             "`sizeLimit` of the secrets volumes, `0` for none; by default the server's. Rendering needs twice the"
             " largest file.",
             empty_unsets=True,
         ),
-        _row("preserve-secret-case", "preserve_case", texts.boolean, "Keep the case of file names.", default="false"),
+        _row(
+            "preserve-secret-case", "preserve_case", go_values.boolean, "Keep the case of file names.", default="false"
+        ),
         _row(
             "agent-inject-default-template",
             "default_template",
@@ -375,64 +379,64 @@ TABLE: tuple[Row, ...] = (
         _row(
             "agent-inject-token",
             "inject_token",
-            texts.boolean,
+            go_values.boolean,
             "Write the agent's Vault token to `token` in the secrets volume.",
             default="false",
         ),
     ),
     *_section(
         Section.CONNECTION,
-        _row("service", "address", texts.text, "Address of the Vault server.", default=""),
-        _row("namespace", "namespace", texts.text, "Vault namespace.", default=""),
-        _row("proxy-address", "proxy_address", texts.text, "`HTTPS_PROXY` of the agent.", default="", masked=True),
+        _row("service", "address", go_values.text, "Address of the Vault server.", default=""),
+        _row("namespace", "namespace", go_values.text, "Vault namespace.", default=""),
+        _row("proxy-address", "proxy_address", go_values.text, "`HTTPS_PROXY` of the agent.", default="", masked=True),
         _row(
             "tls-secret",
             "tls_secret",
-            texts.text,
+            go_values.text,
             "Mount this Kubernetes Secret read-only at `/vault/tls` in the agent containers.",
         ),
         _row(
             "tls-skip-verify",
             "tls_skip_verify",
-            texts.boolean,
+            go_values.boolean,
             "Do not verify Vault's certificate.",
             default="false",
         ),
-        _row("tls-server-name", "tls_server_name", texts.text, "Name to expect in Vault's certificate."),
-        _row("ca-cert", "ca_cert", texts.text, "Path in the agent container of a CA certificate."),
+        _row("tls-server-name", "tls_server_name", go_values.text, "Name to expect in Vault's certificate."),
+        _row("ca-cert", "ca_cert", go_values.text, "Path in the agent container of a CA certificate."),
         _row(
             "ca-key",
             "ca_path",
-            texts.text,
+            go_values.text,
             "Path in the agent container of a folder of CA certificates; the name is a mistake of old that manifests"
             " rely on.",
         ),
-        _row("client-cert", "client_cert", texts.text, "Path in the agent container of a client certificate."),
-        _row("client-key", "client_key", texts.text, "Path in the agent container of its key."),
+        _row("client-cert", "client_cert", go_values.text, "Path in the agent container of a client certificate."),
+        _row("client-key", "client_key", go_values.text, "Path in the agent container of its key."),
         _row(
             "client-max-retries",
             "client_max_retries",
-            texts.text,
+            go_values.text,
             "`VAULT_MAX_RETRIES` of the agent.",
-            doubt=_doubtful(texts.integer),
+            doubt=_doubtful(go_values.integer),
         ),
         _row(
             "client-timeout",
             "client_timeout",
-            texts.seconds_or_duration,
+            go_values.seconds_or_duration,
             "`VAULT_CLIENT_TIMEOUT` of the agent, seconds or a duration.",
         ),
         _row(
             "go-max-procs",
             "go_max_procs",
-            texts.text,
+            go_values.text,
             "`GOMAXPROCS` of the agent.",
-            doubt=_doubtful(texts.unsigned),
+            doubt=_doubtful(go_values.unsigned),
         ),
         _row(
             "log-level",
             "log_level",
-            texts.text,
+            go_values.text,
             "`VAULT_LOG_LEVEL` of the agent.",
             default="info",
             doubt=_doubtful(_one_of(*LOG_LEVELS)),
@@ -440,7 +444,7 @@ TABLE: tuple[Row, ...] = (
         _row(
             "log-format",
             "log_format",
-            texts.text,
+            go_values.text,
             "`VAULT_LOG_FORMAT` of the agent.",
             default="standard",
             doubt=_doubtful(_one_of("standard", "json")),
@@ -448,7 +452,7 @@ TABLE: tuple[Row, ...] = (
     ),
     *_section(
         Section.AUTH,
-        _row("role", "role", texts.text, "Vault role to log in to; beats `auth-config-role`."),
+        _row("role", "role", go_values.text, "Vault role to log in to; beats `auth-config-role`."),
         _row(
             "auth-type",
             "auth_type",
@@ -460,37 +464,37 @@ TABLE: tuple[Row, ...] = (
         _row(
             "auth-path",
             "auth_path",
-            texts.text,
+            go_values.text,
             "Path of the auth mount, with `auth/`. It does not follow `auth-type`.",
             default="auth/kubernetes",
         ),
         _row(
             "auth-config-<param>",
             "auth_config",
-            texts.text,
+            go_values.text,
             "A member of the auth method's `config`, dashes read as underscores.",
             masked=True,
         ),
-        _row("auth-min-backoff", "min_backoff", texts.duration, "First wait after a failed login.", default=""),
-        _row("auth-max-backoff", "max_backoff", texts.duration, "Longest wait between logins.", default=""),
+        _row("auth-min-backoff", "min_backoff", go_values.duration, "First wait after a failed login.", default=""),
+        _row("auth-max-backoff", "max_backoff", go_values.duration, "Longest wait between logins.", default=""),
         _row(
             "agent-auto-auth-exit-on-err",
             "exit_on_err",
-            texts.boolean,
+            go_values.boolean,
             "End the agent when a login fails. A sidecar that ends takes a healthy pod out of its Services.",
             default="false",
         ),
         _row(
             "agent-revoke-on-shutdown",
             "revoke",
-            texts.boolean,
+            go_values.boolean,
             "Revoke the sidecar's token when the pod ends.",
             default="false",
         ),
         _row(
             "agent-revoke-grace",
             "revoke_grace_s",
-            texts.unsigned,
+            go_values.unsigned,
             "Seconds to wait before revoking; native mode revokes once the app has ended and does not wait.",
             default="5",
         ),
@@ -506,7 +510,7 @@ TABLE: tuple[Row, ...] = (
         _row(
             "agent-cache-enable",
             "cache",
-            texts.boolean,
+            go_values.boolean,
             "Let the sidecar answer Vault requests of the app on a loopback port.",
             default="false",
         ),
@@ -517,53 +521,53 @@ TABLE: tuple[Row, ...] = (
             "`true`, `false` or `force`: whether those requests carry the agent's token.",
             default="true",
         ),
-        _row("agent-cache-listener-port", "cache_port", texts.port, "The loopback port.", default="8200"),
+        _row("agent-cache-listener-port", "cache_port", go_values.port, "The loopback port.", default="8200"),
         _row(
             "agent-cache-exit-on-err",
             "cache_exit_on_err",
-            texts.boolean,
+            go_values.boolean,
             "End the agent when the persistent cache cannot be restored.",
             default="false",
         ),
         _row(
             "agent-enable-quit",
             "enable_quit",
-            texts.boolean,
+            go_values.boolean,
             "Let the app end the agent by POST to `/agent/v1/quit` on the loopback port.",
             default="false",
         ),
         _row(
             "agent-telemetry-<param>",
             "telemetry",
-            texts.text,
+            go_values.text,
             "A member of the agent's `telemetry`, dashes read as underscores.",
             masked=True,
         ),
         _row(
             "template-config-exit-on-retry-failure",
             "exit_on_retry_failure",
-            texts.boolean,
+            go_values.boolean,
             "End the agent when a template cannot be rendered after all retries. Native mode: false unless given.",
             default="true",
         ),
         _row(
             "template-static-secret-render-interval",
             "render_interval",
-            texts.seconds_or_duration,
+            go_values.seconds_or_duration,
             "How often secrets without a lease are read again.",
             default="",
         ),
         _row(
             "template-max-connections-per-host",
             "max_connections_per_host",
-            texts.integer,
+            go_values.integer,
             "Connections of the template engine to Vault; 0 leaves it to the agent.",
             default="0",
         ),
         _row(
             "template-lease-renewal-threshold",
             "lease_renewal_threshold",
-            texts.fraction,
+            go_values.fraction,
             "Part of a lease after which it is renewed, 0 < x <= 1; 0 leaves it to the agent.",
             default="0",
         ),

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from webhook.core import layout
-from webhook.core.intent import Intent
+from webhook.core.annotations.intent import Intent
+from webhook.core.inject import names
+from webhook.core.inject.pod_settings import AUTO_AUDIENCE, DEFAULT_AUDIENCE, Profile
 from webhook.core.pod import Pod, Spec, Volume
-from webhook.core.profile import AUTO_AUDIENCE, DEFAULT_AUDIENCE, Profile
 from webhook.core.refusal import Refused, refused
 from webhook.reasons import Reason
 
@@ -37,7 +37,7 @@ class Token(Struct, frozen=True):
     @property
     def mount_paths(self) -> Iterable[str]:
         """Return where the agents mount it: at its own place, and where the ServiceAccount plugin looks."""
-        return dict.fromkeys((self.mount_path, layout.API_TOKEN_PATH))
+        return dict.fromkeys((self.mount_path, names.API_TOKEN_PATH))
 
 
 def choose(pod: Pod, intent: Intent, profile: Profile, pinned_audience: str) -> Token:
@@ -64,11 +64,11 @@ def choose(pod: Pod, intent: Intent, profile: Profile, pinned_audience: str) -> 
 def projected(spec: Spec, profile: Profile, audience: str) -> Token:
     """Return our own token with this audience, in a volume whose name the pod does not use."""
     name, expiration_s = _free_name(spec), profile.token_expiration_s
-    source = {"audience": audience, "expirationSeconds": expiration_s, "path": layout.TOKEN_FILE}
+    source = {"audience": audience, "expirationSeconds": expiration_s, "path": names.TOKEN_FILE}
     return Token(
         volume_name=name,
-        mount_path=layout.TOKEN_PATH,
-        file_name=layout.TOKEN_FILE,
+        mount_path=names.TOKEN_PATH,
+        file_name=names.TOKEN_FILE,
         audience=audience,
         expiration_s=expiration_s,
         volume=_encode({"name": name, "projected": {"sources": ({"serviceAccountToken": source},)}}),
@@ -100,7 +100,7 @@ def named(pod: Pod, spec: Spec, intent: Intent) -> Token:
             if mounted_at
             else f'failed to find service account volume "{name}"',
         )
-    return _of_volume(intent, volume, (mounted_at or layout.TOKEN_PATH).rstrip("/"))
+    return _of_volume(intent, volume, (mounted_at or names.TOKEN_PATH).rstrip("/"))
 
 
 def _of_volume(intent: Intent, volume: Volume, mount_path: str) -> Token:
@@ -119,9 +119,9 @@ def _of_volume(intent: Intent, volume: Volume, mount_path: str) -> Token:
 
 def _free_name(spec: Spec) -> str:
     taken = {volume.name for volume in spec.volumes or ()}
-    if layout.TOKEN not in taken:
-        return layout.TOKEN
-    return next(name for n in range(1, len(taken) + 2) if (name := f"{layout.TOKEN}-{n}") not in taken)
+    if names.TOKEN not in taken:
+        return names.TOKEN
+    return next(name for n in range(1, len(taken) + 2) if (name := f"{names.TOKEN}-{n}") not in taken)
 
 
 def _unusable(intent: Intent, problem: str) -> Refused:

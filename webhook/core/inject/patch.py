@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from webhook.core.annotations import STATUS
-from webhook.core.family import FAMILIES, Family
-from webhook.core.plan import Plan
+from webhook.core.annotations.family import FAMILIES, STATUS, Family
+from webhook.core.inject.plan import Plan
 from webhook.core.pod import Spec
 
 

@@ -45,6 +45,7 @@ _SUFFIX = {
     **{f"{suffix}i": Decimal(2) ** (10 * power) for power, suffix in enumerate("KMGTPE", start=1)},
 }
 _PERMISSIONS = re.compile(r"0?[0-7]{3,4}")
+AGENT_MIN_BACKOFF, AGENT_MAX_BACKOFF = "1s", "5m"  # an agent's own defaults
 
 
 def text(raw: str) -> str:
@@ -173,3 +174,10 @@ def clean_path(raw: str) -> str:
     """Clean a path lexically, as Go's path.Clean does."""
     path = posixpath.normpath(raw)
     return path[1:] if path.startswith("//") else path  # POSIX lets two leading slashes stand, Go does not
+
+
+def backoffs_fit(least: str, most: str) -> bool:
+    """Tell whether an agent starts with these; one that is empty is the agent's default, and the least must be below the most."""
+    if not least and not most:
+        return True
+    return duration_ns(least or AGENT_MIN_BACKOFF) < duration_ns(most or AGENT_MAX_BACKOFF)

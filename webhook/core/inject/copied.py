@@ -6,15 +6,23 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from webhook.core.containers import AWS_VARIABLES
-from webhook.core.intent import Intent
+from webhook.core.annotations.intent import Intent
+from webhook.core.inject.volumes import AddedMount
 from webhook.core.pod import Spec, environment
 from webhook.core.review import Review, raw_containers
-from webhook.core.volumes import AddedMount
 
 Object = Mapping[str, Any]
 _TOKEN_PATH_PART = "serviceaccount"  # noqa: S105 part of a path; in any letter case
 _AWS_PATH_PART = "eks.amazonaws.com"
+AWS_VARIABLES = (
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_STS_REGIONAL_ENDPOINTS",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+)
 
 
 def copied_mounts(review: Review, spec: Spec, name: str, taken: Iterable[AddedMount]) -> list[Object]:

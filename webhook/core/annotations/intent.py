@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from webhook.core.family import VAULT, Family
-from webhook.core.form import Form
+from webhook.core.annotations.family import VAULT, Family
+from webhook.core.json_template import Form
 
 
 class SecretRequest(Struct, frozen=True, kw_only=True):

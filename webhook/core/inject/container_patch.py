@@ -13,8 +13,8 @@ import jsonpatch
 import jsonpointer
 import msgspec
 
-from webhook.core.agent_config import Kind
-from webhook.core.intent import Intent
+from webhook.core.annotations.intent import Intent
+from webhook.core.inject.agent_config import Kind
 from webhook.core.refusal import refused
 from webhook.reasons import Reason
 

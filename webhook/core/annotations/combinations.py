@@ -2,21 +2,13 @@
 
 from collections.abc import Callable
 
-from webhook.core.family import OPENBAO
-from webhook.core.intent import Intent
+from webhook.core.annotations.family import OPENBAO
+from webhook.core.annotations.go_values import AGENT_MAX_BACKOFF, AGENT_MIN_BACKOFF, backoffs_fit
+from webhook.core.annotations.intent import Intent
 from webhook.core.refusal import refused, warning
-from webhook.core.texts import duration_ns
 from webhook.reasons import Reason
 
-AGENT_MIN_BACKOFF, AGENT_MAX_BACKOFF = "1s", "5m"  # an agent's own defaults
 OPENBAO_AUTH_TYPES = ("approle", "cert", "jwt", "kerberos", "kubernetes", "token_file", "token-file")
-
-
-def backoffs_fit(least: str, most: str) -> bool:
-    """Tell whether an agent starts with these; one that is empty is the agent's default, and the least must be below the most."""
-    if not least and not most:
-        return True
-    return duration_ns(least or AGENT_MIN_BACKOFF) < duration_ns(most or AGENT_MAX_BACKOFF)
 
 
 def check(intent: Intent) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from webhook.core import secrets, telemetry
-from webhook.core.family import Family
+from webhook.core.annotations import secrets, telemetry
+from webhook.core.annotations.family import Family
+from webhook.core.annotations.table import BY_KEY, OPEN
 from webhook.core.refusal import warning
-from webhook.core.table import BY_KEY, OPEN
 
 PARAMS = {
     "auth_config": "auth-config-",

@@ -6,30 +6,19 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from webhook.core import layout
-from webhook.core.agent_config import Kind
-from webhook.core.form import base64_text, hole, rest
-from webhook.core.intent import Intent
+from webhook.core.annotations.intent import Intent
+from webhook.core.inject import names
+from webhook.core.inject.agent_config import Kind
+from webhook.core.json_template import base64_text, hole, rest
 
 PROBE_PERIOD_S = 1
 PROBE_FAILURES = 600  # ten minutes; the agent retries faster by itself than a restart would
-AWS_VARIABLES = (
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_DEFAULT_REGION",
-    "AWS_REGION",
-    "AWS_STS_REGIONAL_ENDPOINTS",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-)
 _FIELDS = (("NAMESPACE", "metadata.namespace"), ("HOST_IP", "status.hostIP"), ("POD_IP", "status.podIP"))
 _WHERE = tuple({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in _FIELDS)
-
-
 NAMES = {
-    Kind.INIT: (layout.INIT_AGENT, layout.HOME_INIT),
-    Kind.SIDECAR: (layout.SIDECAR, layout.HOME_SIDECAR),
-    Kind.NATIVE: (layout.SIDECAR, layout.HOME_SIDECAR),
+    Kind.INIT: (names.INIT_AGENT, names.HOME_INIT),
+    Kind.SIDECAR: (names.SIDECAR, names.HOME_SIDECAR),
+    Kind.NATIVE: (names.SIDECAR, names.HOME_SIDECAR),
 }
 
 
@@ -74,7 +63,7 @@ def build(kind: Kind, intent: Intent, config: bytes, parts: PodParts, *, ca_cert
 def _container_members(intent: Intent, kind: Kind, has: _Has, ca_certificates: str) -> Mapping[str, Any]:
     """Return a container with holes for what is a pod's own."""
     name, home = NAMES[kind]
-    config = () if intent.configmap else ({"name": layout.CONFIG_VARIABLE, "value": hole("config")},)
+    config = () if intent.configmap else ({"name": names.CONFIG_VARIABLE, "value": hole("config")},)
     certificates = _variables(intent, {"CACERT_BYTES": ca_certificates})
     members: dict[str, Any] = {
         "name": name,
@@ -83,7 +72,7 @@ def _container_members(intent: Intent, kind: Kind, has: _Has, ca_certificates: s
         "args": (_script(kind, intent),),
         "resources": resources(intent, kind),
         "env": (*_environment(intent), *config, *certificates, rest("environment")),
-        "volumeMounts": ({"name": home, "mountPath": layout.HOME}, rest("mounts")),
+        "volumeMounts": ({"name": home, "mountPath": names.HOME}, rest("mounts")),
     }
     if kind is Kind.NATIVE:
         members["restartPolicy"] = "Always"
@@ -105,12 +94,12 @@ def _container_members(intent: Intent, kind: Kind, has: _Has, ca_certificates: s
 def _script(kind: Kind, intent: Intent) -> str:
     binary = intent.family.binary
     if not intent.configmap:
-        prepare = f"echo ${{{layout.CONFIG_VARIABLE}?}} | base64 -d > {layout.CONFIG_FILE}"
-        run = f"{binary} agent -config={layout.CONFIG_FILE}"
+        prepare = f"echo ${{{names.CONFIG_VARIABLE}?}} | base64 -d > {names.CONFIG_FILE}"
+        run = f"{binary} agent -config={names.CONFIG_FILE}"
     else:
-        prepare = f"touch {layout.TOKEN_SINK}"  # the CLI fails without, before the agent has written one
+        prepare = f"touch {names.TOKEN_SINK}"  # the CLI fails without, before the agent has written one
         file = "config-init.hcl" if kind is Kind.INIT else "config.hcl"
-        run = f"{binary} agent -config={layout.CONFIGMAP_PATH}/{file}"
+        run = f"{binary} agent -config={names.CONFIGMAP_PATH}/{file}"
     if kind is Kind.NATIVE:
         return _revoking(prepare, run, intent) if intent.revoke else f"{prepare} && exec {run}"
     return f"{prepare} && {run}"
@@ -144,7 +133,7 @@ def revocation(intent: Intent) -> str:
             flags.append(f"-{flag}={value}")
     if intent.tls_skip_verify:
         flags.append("-tls-skip-verify")
-    return f"HOME={layout.HOME} {intent.family.binary} token revoke {shlex.join(flags)} -self"
+    return f"HOME={names.HOME} {intent.family.binary} token revoke {shlex.join(flags)} -self"
 
 
 def _environment(intent: Intent) -> list[Mapping[str, Any]]:
@@ -217,7 +206,7 @@ def _overrides(cpu: str | None, memory: str | None, ephemeral: str | None) -> di
 
 def probe_script(intent: Intent) -> str:
     """Return what holds the app back until every file is there, and says in its event what is missing and why."""
-    files = [secret.destination for secret in intent.secrets] or [layout.TOKEN_SINK]
-    last_error = f"grep -E '\\* |\\[ERROR\\]|error' {layout.LOG_FILE} 2>/dev/null | tail -n 1 | sed 's/^[ |]*//'"
+    files = [secret.destination for secret in intent.secrets] or [names.TOKEN_SINK]
+    last_error = f"grep -E '\\* |\\[ERROR\\]|error' {names.LOG_FILE} 2>/dev/null | tail -n 1 | sed 's/^[ |]*//'"
     missing = f'echo "not rendered yet: $f | $({last_error})"'
     return f'for f in {shlex.join(files)}; do test -f "$f" || {{ {missing}; exit 1; }}; done'

@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-from webhook.core.agent_config import Kind
-from webhook.core.intent import Intent
+from webhook.core.annotations.intent import Intent
+from webhook.core.inject.agent_config import Kind
+from webhook.core.inject.pod_settings import Profile, SidecarMode
 from webhook.core.pod import Spec
-from webhook.core.profile import Profile, SidecarMode
 
 
 class Shape(Struct, frozen=True):

@@ -7,23 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.core import texts
+from webhook.core.annotations import go_values
 
 
 @pytest.mark.parametrize("raw", ["1", "t", "T", "true", "TRUE", "True"])
 def test_true(raw):
-    assert texts.boolean(raw) is True
+    assert go_values.boolean(raw) is True
 
 
 @pytest.mark.parametrize("raw", ["0", "f", "F", "false", "FALSE", "False", ""])
 def test_false(raw):
-    assert texts.boolean(raw) is False
+    assert go_values.boolean(raw) is False
 
 
 @pytest.mark.parametrize("raw", ["yes", "on", "tRuE", " true", "true\n", "2", "truE"])
 def test_no_boolean(raw):
     with pytest.raises(ValueError, match='"true" or "false"'):
-        texts.boolean(raw)
+        go_values.boolean(raw)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_no_boolean(raw):
     ],
 )
 def test_integers(raw, number):
-    assert texts.integer(raw) == number
+    assert go_values.integer(raw) == number
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_integers(raw, number):
 )
 def test_no_integers(raw):
     with pytest.raises(ValueError, match="whole number"):
-        texts.integer(raw)
+        go_values.integer(raw)
 
 
 @pytest.mark.parametrize("raw", ["", "+5", "-1", " 1", "1s", "18446744073709551616"])
 def test_no_unsigned_integers(raw):
     with pytest.raises(ValueError, match="0 or more"):
-        texts.unsigned(raw)
+        go_values.unsigned(raw)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_no_unsigned_integers(raw):
     ],
 )
 def test_durations(raw, ns):
-    assert texts.duration_ns(raw) == ns
+    assert go_values.duration_ns(raw) == ns
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_durations(raw, ns):
 )
 def test_no_durations(raw):
     with pytest.raises(ValueError, match="duration"):
-        texts.duration_ns(raw)
+        go_values.duration_ns(raw)
 
 
 @pytest.mark.parametrize(
@@ -101,26 +101,26 @@ def test_no_durations(raw):
     ],
 )
 def test_quantities(raw, value):
-    assert texts.quantity_value(raw) == value
+    assert go_values.quantity_value(raw) == value
 
 
 @pytest.mark.parametrize("raw", ["1,5Gi", "lots", "1 Gi", "1K", "1mi", "1e", ".", "", "1ki", "--1", "1.2.3", "1e1.5"])
 def test_no_quantities(raw):
     with pytest.raises(ValueError, match="quantity"):
-        texts.quantity_value(raw)
+        go_values.quantity_value(raw)
 
 
 @pytest.mark.parametrize(
     ("raw", "path"), [("/a//b/", "/a/b"), ("//a", "/a"), ("/a/./b/../c", "/a/c"), ("/a/..//b", "/b")]
 )
 def test_absolute_paths(raw, path):
-    assert texts.absolute_path(raw) == path
+    assert go_values.absolute_path(raw) == path
 
 
 @pytest.mark.parametrize("raw", ["", "a", "/", "//", "/..", "/a:b", "/a\0"])
 def test_no_absolute_paths(raw):
     with pytest.raises(ValueError, match="path"):
-        texts.absolute_path(raw)
+        go_values.absolute_path(raw)
 
 
 GO_DURATION = re.compile(r"[-+]?(0|([0-9]*(\.[0-9]*)?(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)")
@@ -132,7 +132,7 @@ def test_durations_agree_with_gos_grammar(raw):
     parts = re.findall(r"([0-9]*(?:\.[0-9]*)?)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)", raw)
     taken = bool(GO_DURATION.fullmatch(raw)) and raw.strip("+-") != "" and all(re.search("[0-9]", n) for n, _ in parts)
     try:
-        texts.duration_ns(raw)
+        go_values.duration_ns(raw)
         ours = True
     except ValueError:
         ours = False
@@ -142,7 +142,7 @@ def test_durations_agree_with_gos_grammar(raw):
 @given(st.integers(-(2**70), 2**70))
 def test_integers_are_bounded_to_64_bits(number):
     if -(2**63) <= number < 2**63:
-        assert texts.integer(str(number)) == number
+        assert go_values.integer(str(number)) == number
     else:
         with pytest.raises(ValueError, match="whole number"):
-            texts.integer(str(number))
+            go_values.integer(str(number))

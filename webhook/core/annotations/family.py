@@ -2,6 +2,9 @@
 
 from msgspec import Struct
 
+SWITCH = "agent-inject"  # the annotation that asks for injection, without prefix
+STATUS = "agent-inject-status"  # the one that says it is done
+
 
 class Family(Struct, frozen=True):
     """One prefix and what follows from it; container, volume and path names are the same in both."""

@@ -7,8 +7,8 @@ annotations are found by the same name, case included.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.core import texts
-from webhook.core.intent import SecretRequest
+from webhook.core.annotations import go_values
+from webhook.core.annotations.intent import SecretRequest
 
 _DECLARING = ("path", "template", "template_file")
 DECLARATION = "agent-inject-secret-"
@@ -105,7 +105,7 @@ def _destination(raw_name: str, mount_path: str, file: str | None, name: str) ->
     stem, relative = (DECLARATION, name) if file is None else ("agent-inject-file-", file)
     if file is None and "/" not in name and name not in (".", ".."):
         return f"{mount_path}/{name}"
-    destination = texts.clean_path(f"{mount_path}/{relative}")
+    destination = go_values.clean_path(f"{mount_path}/{relative}")
     if not destination.startswith(mount_path + "/"):
         raise SecretError(
             stem, raw_name, f"want a file below {mount_path}; name one without '..'", value=file or raw_name

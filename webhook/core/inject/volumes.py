@@ -6,11 +6,11 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
-from webhook.core import layout
-from webhook.core.intent import Intent
-from webhook.core.profile import Profile
-from webhook.core.shape import Shape
-from webhook.core.token import Token
+from webhook.core.annotations.intent import Intent
+from webhook.core.inject import names
+from webhook.core.inject.agents import Shape
+from webhook.core.inject.login_token import Token
+from webhook.core.inject.pod_settings import Profile
 
 _encode = msgspec.json.Encoder().encode
 
@@ -28,10 +28,10 @@ def secret_volumes(intent: Intent) -> Mapping[str, str]:
 
     A common one, and one for each other mount path, numbered in the order of the secrets.
     """
-    paths = {intent.secret_volume_path: layout.SECRETS}
+    paths = {intent.secret_volume_path: names.SECRETS}
     for secret in intent.secrets:
         if secret.mount_path not in paths:
-            paths[secret.mount_path] = f"{layout.CUSTOM_SECRETS}{len(paths) - 1}"
+            paths[secret.mount_path] = f"{names.CUSTOM_SECRETS}{len(paths) - 1}"
     return paths
 
 
@@ -42,13 +42,13 @@ def agent_mounts(intent: Intent, token: Token, shape: Shape, secrets: Mapping[st
     for path, name in secrets.items():
         yield AddedMount(name, path)
     if intent.extra_secret:
-        yield AddedMount(layout.EXTRA, layout.EXTRA_PATH, readOnly=True)
+        yield AddedMount(names.EXTRA, names.EXTRA_PATH, readOnly=True)
     if intent.configmap:
-        yield AddedMount(layout.CONFIGMAP, layout.CONFIGMAP_PATH, readOnly=True)
+        yield AddedMount(names.CONFIGMAP, names.CONFIGMAP_PATH, readOnly=True)
     if intent.tls_secret:
-        yield AddedMount(layout.TLS, layout.TLS_PATH, readOnly=True)
+        yield AddedMount(names.TLS, names.TLS_PATH, readOnly=True)
     if shape.persistent_cache:
-        yield AddedMount(layout.CACHE, layout.CACHE_PATH)
+        yield AddedMount(names.CACHE, names.CACHE_PATH)
 
 
 def volumes(
@@ -59,19 +59,19 @@ def volumes(
     limit_of_secrets = intent.secret_volume_size_limit or limit
     found: dict[str, bytes] = {}
     if shape.init:
-        found[layout.HOME_INIT] = _memory(layout.HOME_INIT, limit)
+        found[names.HOME_INIT] = _memory(names.HOME_INIT, limit)
     if shape.sidecar:
-        found[layout.HOME_SIDECAR] = _memory(layout.HOME_SIDECAR, limit)
+        found[names.HOME_SIDECAR] = _memory(names.HOME_SIDECAR, limit)
     for name in secrets.values():
         found[name] = _memory(name, limit_of_secrets)
     if intent.configmap:
-        found[layout.CONFIGMAP] = _encode({"name": layout.CONFIGMAP, "configMap": {"name": intent.configmap}})
+        found[names.CONFIGMAP] = _encode({"name": names.CONFIGMAP, "configMap": {"name": intent.configmap}})
     if intent.extra_secret:
-        found[layout.EXTRA] = _encode({"name": layout.EXTRA, "secret": {"secretName": intent.extra_secret}})
+        found[names.EXTRA] = _encode({"name": names.EXTRA, "secret": {"secretName": intent.extra_secret}})
     if intent.tls_secret:
-        found[layout.TLS] = _encode({"name": layout.TLS, "secret": {"secretName": intent.tls_secret}})
+        found[names.TLS] = _encode({"name": names.TLS, "secret": {"secretName": intent.tls_secret}})
     if shape.persistent_cache:
-        found[layout.CACHE] = _memory(layout.CACHE, limit)
+        found[names.CACHE] = _memory(names.CACHE, limit)
     if token.volume is not None:
         found[token.volume_name] = token.volume
     return found

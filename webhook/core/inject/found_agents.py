@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from webhook.core import layout
+from webhook.core.inject import names
 from webhook.core.pod import Container, Pod, environment
 from webhook.core.refusal import refused
 from webhook.reasons import Reason
 
-_HOMES = (layout.HOME, "/home/openbao")
+_HOMES = (names.HOME, "/home/openbao")
 _CONFIG_VARIABLES = ("VAULT_CONFIG", "BAO_CONFIG")
-_CONFIGMAP_PATHS = (layout.CONFIGMAP_PATH,)
+_CONFIGMAP_PATHS = (names.CONFIGMAP_PATH,)
 
 
 class Agents(Struct, frozen=True):
@@ -55,10 +55,10 @@ def find(pod: Pod, *, marked: bool) -> Agents:
     found = NONE
     for container, native in _containers(pod):
         home = _home(container)
-        if home is None and container.name not in (layout.INIT_AGENT, layout.SIDECAR):
+        if home is None and container.name not in (names.INIT_AGENT, names.SIDECAR):
             continue
         if not (marked or (home is not None and _is_configured(container))):
-            if home is not None and container.name not in (layout.INIT_AGENT, layout.SIDECAR):
+            if home is not None and container.name not in (names.INIT_AGENT, names.SIDECAR):
                 continue
             raise refused(
                 Reason.NAME_TAKEN,
@@ -66,13 +66,13 @@ def find(pod: Pod, *, marked: bool) -> Agents:
                 "the pod has a container of its own with the agent's name",
                 "Rename it, or remove the annotation agent-inject",
             )
-        is_init = home == layout.HOME_INIT or (home is None and container.name == layout.INIT_AGENT)
+        is_init = home == names.HOME_INIT or (home is None and container.name == names.INIT_AGENT)
         found = Agents(
             names=found.names | {container.name or ""},
             has_init=found.has_init or is_init,
             has_sidecar=found.has_sidecar or not is_init,
             sidecar_is_native=found.sidecar_is_native or (native and not is_init),
-            by_us=found.by_us or any(mount.mountPath == layout.TOKEN_PATH for mount in container.mounts),
+            by_us=found.by_us or any(mount.mountPath == names.TOKEN_PATH for mount in container.mounts),
         )
     return found
 
@@ -89,7 +89,7 @@ def _containers(pod: Pod) -> Iterator[tuple[Container, bool]]:
 def _home(container: Container) -> str | None:
     """Return the name of the home volume a container mounts as an agent does."""
     for mount in container.mounts:
-        if mount.name in layout.HOME_VOLUMES and mount.mountPath in _HOMES:
+        if mount.name in names.HOME_VOLUMES and mount.mountPath in _HOMES:
             return mount.name
     return None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from webhook.core import texts
+from webhook.core.annotations import go_values
 
 _BOOLEANS = (
     "disable_hostname",
@@ -56,9 +56,9 @@ def member(name: str, raw: str) -> Any:
         ValueError: the text cannot be brought to the member's type.
     """
     if name in _BOOLEANS:
-        return texts.boolean(_plain(raw))
+        return go_values.boolean(_plain(raw))
     if name in _INTEGERS:
-        return texts.integer(_plain(raw))
+        return go_values.integer(_plain(raw))
     if name in _LISTS:
         return _texts(raw)
     return _plain(raw) if name in _TEXTS else _json_or_text(raw)
@@ -99,4 +99,4 @@ def _texts(raw: str) -> list[str]:
         return value
     if isinstance(value, (dict, list)):
         raise ValueError("want a list of texts, as JSON or separated by commas")  # noqa: TRY004 as above
-    return list(texts.items(raw))
+    return list(go_values.items(raw))

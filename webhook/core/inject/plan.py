@@ -5,22 +5,22 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from webhook.core import agent_config, containers, existing, layout
-from webhook.core.agent_config import Kind
-from webhook.core.container_patch import apply as apply_container_patch
-from webhook.core.copied import aws_environment, aws_token_mounts, copied_mounts
-from webhook.core.existing import Agents
-from webhook.core.form import elements
-from webhook.core.intent import Intent
+from webhook.core.annotations.intent import Intent
+from webhook.core.inject import agent_config, containers, found_agents, names
+from webhook.core.inject.agent_config import Kind
+from webhook.core.inject.agents import Shape, shape_of
+from webhook.core.inject.container_patch import apply as apply_container_patch
+from webhook.core.inject.copied import aws_environment, aws_token_mounts, copied_mounts
+from webhook.core.inject.found_agents import Agents
+from webhook.core.inject.login_token import Token
+from webhook.core.inject.pod_settings import Profile
+from webhook.core.inject.pod_warnings import surprises
+from webhook.core.inject.run_as import identity_of, security_context
+from webhook.core.inject.volumes import AddedMount, agent_mounts, secret_volumes, volumes
+from webhook.core.json_template import elements
 from webhook.core.pod import Container, Pod, Spec
-from webhook.core.profile import Profile
 from webhook.core.refusal import Refused, refused, warning
 from webhook.core.review import Review
-from webhook.core.security import identity_of, security_context
-from webhook.core.shape import Shape, shape_of
-from webhook.core.surprises import surprises
-from webhook.core.token import Token
-from webhook.core.volumes import AddedMount, agent_mounts, secret_volumes, volumes
 from webhook.reasons import Reason
 
 _encode = msgspec.json.Encoder().encode
@@ -66,7 +66,7 @@ def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Tok
         Refused: the pod has something of its own in the place of what is added, or half of an injection.
     """
     spec = pod.spec or Spec()
-    agents = existing.find(pod, marked=marked)
+    agents = found_agents.find(pod, marked=marked)
     if agents.names:
         return _complete(spec, intent, agents, marked=marked)
     if marked:
@@ -203,7 +203,7 @@ def _complete(spec: Spec, intent: Intent, agents: Agents, *, marked: bool) -> Pl
             "Recreate the pod from its original manifest",
         )
     volumes = {volume.name for volume in spec.volumes or ()}
-    if not (agents.by_us and layout.SECRETS in volumes):
+    if not (agents.by_us and names.SECRETS in volumes):
         return Plan(token_is_ours=False)  # another injector's work, whole: left alone
     return Plan(mounts=_mounts(spec, intent, secret_volumes(intent), agents.names), mark=not marked)
 

@@ -9,18 +9,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from webhook.core import secrets, telemetry
-from webhook.core.coherence import check, doubts
-from webhook.core.family import FAMILIES, Family
-from webhook.core.intent import Frame, Intent
+from webhook.core.annotations import secrets, telemetry
+from webhook.core.annotations.combinations import check, doubts
+from webhook.core.annotations.family import FAMILIES, STATUS, SWITCH, Family
+from webhook.core.annotations.go_values import boolean
+from webhook.core.annotations.intent import Frame, Intent
+from webhook.core.annotations.key_warnings import doubtful_params, orphans, underscored, unknown_key
+from webhook.core.annotations.table import BY_KEY, TABLE, Row, open_row, row_of, secret_row
 from webhook.core.refusal import Refused, refused, warning
-from webhook.core.remarks import doubtful_params, orphans, underscored, unknown_key
-from webhook.core.table import BY_KEY, TABLE, Row, open_row, row_of, secret_row
-from webhook.core.texts import boolean
 from webhook.reasons import Reason
 
-SWITCH = "agent-inject"
-STATUS = "agent-inject-status"
 _SWITCHES = (SWITCH, STATUS)
 ROLE = "role"
 FRAMES_MAX = 64  # kept of those asked for last; a cluster has few

@@ -9,10 +9,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from webhook.core.intent import Intent
+from webhook.core.annotations.go_values import quantity_value
+from webhook.core.annotations.intent import Intent
+from webhook.core.annotations.table import row_of
 from webhook.core.refusal import refused, warning
-from webhook.core.table import row_of
-from webhook.core.texts import quantity_value
 from webhook.reasons import Reason
 
 

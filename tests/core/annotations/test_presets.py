@@ -3,7 +3,7 @@
 import pytest
 
 from tests.core.asking import PREFIX, ask, pod_with
-from webhook.core.presets import BASELINE
+from webhook.core.annotations.presets import BASELINE
 
 BASE = {"AGENT_INJECT_PRESET": "baseline", "AGENT_INJECT_API_SERVER_AUDIENCES": "https://kubernetes"}
 STRICT = {"AGENT_INJECT_PRESET": "strict"}
