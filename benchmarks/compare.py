@@ -24,7 +24,7 @@ from certs import ServerOf, issue, new_authority
 from webhook import yaml_text
 from webhook.admit import Admission
 from webhook.rolecheck.bindings.load import Snapshot, load
-from webhook.settings import read
+from webhook.settings.read import read
 
 ROUNDS, SECONDS = 5, 3
 LOADS = ((2, (16, 1)), (1, (16, 1)))  # workers (2 is the setting's default), connections

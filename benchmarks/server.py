@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from webhook.admit import Answer
 from webhook.rolecheck.bindings.snapshot import Snapshot
 from webhook.server.serve import serve
-from webhook.settings import read
+from webhook.settings.read import read
 
 
 class Floor:

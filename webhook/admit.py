@@ -24,7 +24,7 @@ from webhook.reasons import Reason
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.rolecheck.confirmation import Question, question_of
 from webhook.rolecheck.login_request import Claim, PolicyCheck
-from webhook.settings import Settings
+from webhook.settings.read import Settings
 from webhook.sources import agent
 
 WARNINGS_MAX = 16  # together below the 4,096 characters after which the API server drops the rest

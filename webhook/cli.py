@@ -13,11 +13,12 @@ from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 
-from webhook import __version__, settings, yaml_text
+from webhook import __version__, yaml_text
 from webhook.admit import MALFORMED, Admission
 from webhook.commands import check, env_file, explain, inject, manifests, pages, schema
 from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
-from webhook.settings import Settings, SettingsError
+from webhook.settings.read import Settings, SettingsError, read
+from webhook.settings.rows import PREFIX, ROWS
 
 Command = TypeVar("Command", bound=Callable[..., object])
 EXIT_REFUSED, EXIT_UNUSABLE = 1, 2
@@ -61,9 +62,9 @@ def _fail(message: str, code: int = EXIT_UNUSABLE) -> NoReturn:
 
 def _with_settings(command: Command) -> Command:
     """Give a command a flag for every setting."""
-    for row in reversed(settings.ROWS):
+    for row in reversed(ROWS):
         shown = row.default or "none"
-        text = f"{row.effect.replace('`', '')} [{shown}; {settings.PREFIX}{row.variable}]"
+        text = f"{row.effect.replace('`', '')} [{shown}; {PREFIX}{row.variable}]"
         command = click.option(f"--{row.option}", f"flag_{row.variable}", metavar="VALUE", help=text)(command)
     return command
 
@@ -78,12 +79,10 @@ def _env_file_option(command: Command) -> Command:
 
 
 def _settings(flags: Mapping[str, Any], file: str | None = None) -> Settings:
-    given = {
-        row.option: flags[f"flag_{row.variable}"] for row in settings.ROWS if flags[f"flag_{row.variable}"] is not None
-    }
+    given = {row.option: flags[f"flag_{row.variable}"] for row in ROWS if flags[f"flag_{row.variable}"] is not None}
     try:
         environment = {**(env_file.read(file) if file else {}), **os.environ}
-        return settings.read(given, environment)
+        return read(given, environment)
     except (SettingsError, env_file.EnvFileError) as error:
         _fail(str(error))
 

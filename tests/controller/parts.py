@@ -7,7 +7,7 @@ from webhook.controller.control import Parts
 from webhook.controller.known import Known
 from webhook.controller.loop import Clock
 from webhook.rolecheck.bindings.load import load
-from webhook.settings import read
+from webhook.settings.read import read
 
 
 class Log:

@@ -11,7 +11,7 @@ from tests.cluster.webhook import SOURCES
 from webhook import yaml_text
 from webhook.controller.grants import policy
 from webhook.rolecheck.bindings.load import load
-from webhook.settings import read
+from webhook.settings.read import read
 
 pytestmark = pytest.mark.cluster
 

@@ -9,7 +9,7 @@ import pytest
 
 from webhook.controller.errors import DeniedError, MalformedError, SourceError, UnreachableError
 from webhook.controller.kube import Kube
-from webhook.settings import read
+from webhook.settings.read import read
 
 SELECTOR = '{"matchLabels": {"team": "shop"}}'
 

@@ -10,7 +10,7 @@ import pytest
 from webhook.admit import Admission
 from webhook.controller.confirm import Answerer
 from webhook.server.confirm import QUESTIONS_MAX, Confirmations, timeout_s
-from webhook.settings import read
+from webhook.settings.read import read
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,7 @@
 import pytest
 
-from webhook.settings import SettingsError, VaultAuth, read
+from webhook.settings.control import VaultAuth
+from webhook.settings.read import SettingsError, read
 
 VAULT = {"vault-address": "https://vault:8200"}
 

@@ -11,7 +11,7 @@ from certs import ServerOf, issue, new_authority
 from webhook.controller.bucket import Bucket
 from webhook.controller.errors import UnreachableError
 from webhook.controller.session import Session
-from webhook.settings import read
+from webhook.settings.read import read
 
 pytestmark = pytest.mark.slow
 

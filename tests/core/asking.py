@@ -7,7 +7,7 @@ from copy import deepcopy
 import jsonpatch
 
 from webhook.admit import Admission
-from webhook.settings import read
+from webhook.settings.read import read
 
 VAULT = {"AGENT_INJECT_VAULT_ADDR": "https://vault:8200"}
 PREFIX = "vault.hashicorp.com/"

@@ -12,7 +12,7 @@ from tests.cases.invariants import violations
 from tests.core.asking import PREFIX, VAULT, review
 from webhook.admit import FAILED, Admission
 from webhook.core.annotations.table import TABLE
-from webhook.settings import read
+from webhook.settings.read import read
 
 MODES = {mode: Admission(read({}, {**VAULT, "AGENT_INJECT_SIDECAR_MODE": mode})) for mode in ("classic", "native")}
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.core.asking import VAULT, ask, pod_with, review
 from webhook.admit import Admission
-from webhook.settings import read
+from webhook.settings.read import read
 
 ADMISSION = Admission(read({}, VAULT))
 

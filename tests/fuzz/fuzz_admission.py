@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 with atheris.instrument_imports(include=["webhook"]):
     from webhook.admit import Admission
     from webhook.core.annotations.table import TABLE
-    from webhook.settings import read
+    from webhook.settings.read import read
 
 import jsonpatch
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from webhook.server.serve import serve
-from webhook.settings import read
+from webhook.settings.read import read
 
 UID = re.compile(rb'"uid": ?"([^"]*)"')
 NAMESPACE = re.compile(rb'"namespace": ?"([^"]*)"')

@@ -9,7 +9,7 @@ from tests.server.process import AUTHORITY
 from webhook.server import admin, state
 from webhook.server.runtime import Folders
 from webhook.server.state import BindingsState, CertificateState, WorkerState
-from webhook.settings import Settings, read
+from webhook.settings.read import Settings, read
 
 NOW = 1_700_000_000.0
 TICK = 5_000.0

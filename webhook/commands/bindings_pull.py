@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from webhook.controller import control, document
 from webhook.controller.errors import SourceError
-from webhook.settings import Settings
+from webhook.settings.read import Settings
 
 
 class PullError(Exception):

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from webhook import settings as server_settings
 from webhook.core.annotations.family import OPENBAO, VAULT
 from webhook.core.annotations.presets import BASELINE, STRICT
 from webhook.core.annotations.table import TABLE, Row, Section
 from webhook.reasons import CATALOGUE
+from webhook.settings.rows import PREFIX, ROWS
+from webhook.settings.rows import Row as Setting
 
 _GENERATED = "<!-- Made by `vault-webhook {command}`; edit the table in the code instead. -->"
 
@@ -48,7 +49,7 @@ def annotation(key: str) -> str:
     setting = _setting_of(row)
     lines = [f"{VAULT.prefix}{row.key}", f"  {row.effect.replace('`', '')}", f"  default: {_default(row) or 'absent'}"]
     if setting:
-        lines.append(f"  setting: {server_settings.PREFIX}{setting.variable}, --{setting.option}")
+        lines.append(f"  setting: {PREFIX}{setting.variable}, --{setting.option}")
     if row.empty_unsets:
         lines.append("  an empty value counts as absent")
     return "\n".join(lines) + "\n"
@@ -61,7 +62,7 @@ def settings() -> str:
         " start, and a value that does not fit stops the process with one line that names it."
     )
     header = ("Flag", "Variable", "Default", "Annotation", "Effect")
-    table = _table(header, map(_setting_cells, server_settings.ROWS))
+    table = _table(header, map(_setting_cells, ROWS))
     return "\n\n".join(["# Settings of the server", _GENERATED.format(command="settings"), rule, table]) + "\n"
 
 
@@ -108,18 +109,18 @@ def _annotation_cells(row: Row) -> Sequence[str]:
     return (f"`{row.key}`", _code(_default(row)), _code(setting.variable if setting else ""), row.effect)
 
 
-def _setting_cells(row: server_settings.Row) -> Sequence[str]:
+def _setting_cells(row: Setting) -> Sequence[str]:
     return (
         f"`--{row.option}`",
-        f"`{server_settings.PREFIX}{row.variable}`",
+        f"`{PREFIX}{row.variable}`",
         _code(row.default),
         _code(row.annotation),
         row.effect,
     )
 
 
-def _setting_of(row: Row) -> server_settings.Row | None:
-    return next((setting for setting in server_settings.ROWS if setting.annotation == row.key), None)
+def _setting_of(row: Row) -> Setting | None:
+    return next((setting for setting in ROWS if setting.annotation == row.key), None)
 
 
 def _default(row: Row) -> str:

@@ -27,7 +27,7 @@ from webhook.controller.errors import BusyError, NoRouteError, SourceError
 from webhook.controller.known import NEVER, Key, has_roles, policies_of
 from webhook.controller.reading import ROLE_NAME, Reader, Shared
 from webhook.rolecheck.confirmation import ANSWER_WITHIN_S, LINE_MAX_BYTES, Asked, Failure, Question
-from webhook.settings import Control
+from webhook.settings.control import Control
 
 REMEMBER_S = 3.0  # so long an answer counts as new: refusals that repeat cost Vault nothing
 REMEMBERED_MAX = 4_096

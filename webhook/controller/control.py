@@ -30,7 +30,8 @@ from webhook.controller.loop import BATCH, Clock, Log, Loop
 from webhook.controller.reading import Reader, Shared
 from webhook.controller.session import Session
 from webhook.controller.vault import READ_TIMEOUT_S
-from webhook.settings import Control, Settings
+from webhook.settings.control import Control
+from webhook.settings.read import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 STATE_S = 1.0

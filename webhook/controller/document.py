@@ -13,7 +13,7 @@ import msgspec
 from webhook.controller.known import NEVER, Key, Known, Mount, MountKey, Space, Text, has_roles, policies_of
 from webhook.rolecheck.bindings.load import API_VERSION, KIND
 from webhook.rolecheck.bindings.vault_values import unix_time
-from webhook.settings import Control
+from webhook.settings.control import Control
 
 Json = dict[str, Any]
 FILE_MODE = 0o644  # holds names and policies, no secret; the server may run as somebody else

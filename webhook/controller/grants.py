@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from webhook.settings import Control, VaultAuth
+from webhook.settings.control import Control, VaultAuth
 
 RULE = 'path "{path}" {{ capabilities = ["{capability}"] }}'
 

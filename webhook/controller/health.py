@@ -18,7 +18,7 @@ from webhook.controller.known import NEVER
 from webhook.controller.loop import Health
 from webhook.controller.reading import Shared
 from webhook.controller.session import Session
-from webhook.settings import Address
+from webhook.settings.parsers import Address
 
 STUCK_AFTER_S = 120.0  # a loop that did not turn for so long hangs; one turn is some requests with their deadlines
 FIRST_POLL_S = 10.0  # so long readiness waits for a document

@@ -7,7 +7,7 @@ from kubernetes import client, config
 
 from webhook.controller.errors import DeniedError, MalformedError, SourceError, UnreachableError
 from webhook.rolecheck.bindings.vault_values import clean
-from webhook.settings import Control
+from webhook.settings.control import Control
 
 PAGE = 500  # namespaces in one answer
 TIMEOUT_S = (2.0, 10.0)  # to connect, to read

@@ -18,7 +18,7 @@ from webhook.controller.errors import DeniedError, MalformedError, NoRouteError,
 from webhook.controller.known import Key
 from webhook.controller.reading import Reader, Result, Shared
 from webhook.rolecheck.bindings.load import BindingsError, load
-from webhook.settings import Control
+from webhook.settings.control import Control
 
 IN_FLIGHT = 4  # texts read at once
 BATCH = 20  # texts read between two looks at what else is due

@@ -25,7 +25,7 @@ from webhook.controller.kube import Namespaces
 from webhook.controller.session import BUCKET_WAIT_S, Session
 from webhook.rolecheck.bindings.load import API_VERSION, KIND, BindingsError, load
 from webhook.rolecheck.bindings.snapshot import KUBERNETES, ROLE_TYPES
-from webhook.settings import Control
+from webhook.settings.control import Control
 
 ROLE_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,510}[a-z0-9_])?")  # one Vault can have created, in lower case
 POLICY_NAME = re.compile(r"(?!\.{1,2}$)[^/\x00-\x1f\x7f?#%]{1,512}")

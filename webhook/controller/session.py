@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from webhook.controller.bucket import Bucket
 from webhook.controller.errors import BusyError, DeniedError, LoginError, MalformedError, RateLimitedError, SourceError
 from webhook.controller.vault import READ_TIMEOUT_S, Adapter, Vault
-from webhook.settings import Control, VaultAuth
+from webhook.settings.control import Control, VaultAuth
 
 RENEW_AFTER = 2 / 3  # of a token's life we log in anew; renewing would save nothing and can reach a maximum
 CHECK_S = 10.0  # so long a token that was looked up counts as alive, and denials as the policy's

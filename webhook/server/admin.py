@@ -17,7 +17,7 @@ from webhook import __version__
 from webhook.server import metrics, state
 from webhook.server.runtime import Folders
 from webhook.server.state import STALE_AFTER_S, WorkerState
-from webhook.settings import Settings
+from webhook.settings.read import Settings
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 NO_EXTERNAL_CONTENT = (

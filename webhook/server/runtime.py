@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webhook.server.asgi import Admits
-from webhook.settings import Settings
+from webhook.settings.read import Settings
 
 
 @dataclass(frozen=True, slots=True)

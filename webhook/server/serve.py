@@ -36,7 +36,8 @@ from webhook.server.asgi import Admits
 from webhook.server.runtime import Folders, Running
 from webhook.server.tls import Identity
 from webhook.server.worker import AdmissionWorker
-from webhook.settings import Address, Settings
+from webhook.settings.parsers import Address
+from webhook.settings.read import Settings
 
 BACKLOG = 2_048
 WORKER_TIMEOUT_S = 30  # a worker whose loop stood still for so long is killed and replaced

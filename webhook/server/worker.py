@@ -30,7 +30,7 @@ from webhook.server.metrics import Tally
 from webhook.server.runtime import Running
 from webhook.server.state import BEAT_S, BindingsState, CertificateState, WorkerState
 from webhook.server.tls import Certificate, Identity
-from webhook.settings import Settings
+from webhook.settings.read import Settings
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import pytest
 from tests.core.asking import PREFIX, VAULT, Result, pod_with, review
 from webhook.admit import Admission
 from webhook.core.json_template import Form, elements, hole, rest
-from webhook.settings import read
+from webhook.settings.read import read
 
 
 def answers(*pods, **settings):

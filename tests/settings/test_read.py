@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.annotations.table import BY_KEY
-from webhook.settings import PREFIX, ROWS, Address, SettingsError, read
+from webhook.settings.parsers import Address
+from webhook.settings.read import SettingsError, read
+from webhook.settings.rows import PREFIX, ROWS
 
 VAULT = {"AGENT_INJECT_VAULT_ADDR": "https://vault:8200"}
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"

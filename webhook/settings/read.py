@@ -1,0 +1,169 @@
+"""Settings: one frozen value, read from flags and variables by the rows of the table, and checked once at start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webhook.core.annotations.family import OPENBAO, VAULT
+from webhook.core.annotations.go_values import backoffs_fit
+from webhook.core.annotations.presets import Policy, Preset, PresetMode
+from webhook.core.annotations.read import Reader
+from webhook.core.inject.pod_settings import Profile, SidecarMode
+from webhook.core.refusal import clean
+from webhook.rolecheck.login_request import Disclosure, Lapse, Mode, PolicyCheck, Rules
+from webhook.rolecheck.verdict import Level
+from webhook.settings.control import Control, control
+from webhook.settings.parsers import Address
+from webhook.settings.rows import PREFIX, ROWS, Row
+
+_LEVELS = {"allow": Level.ALLOW, "off": Level.ALLOW, "warn": Level.WARN, "deny": Level.DENY}
+
+
+class SettingsError(ValueError):
+    """A setting has a value we cannot work with; the text names it in one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the process was told, checked; attributes are the rows' fields."""
+
+    listen: Address
+    admin_listen: Address
+    workers: int
+    tls_cert_file: str
+    tls_key_file: str
+    tls_min_version: str
+    tls_cipher_suites: str
+    telemetry_path: str
+    log_level: str
+    log_format: str
+    keep_alive_s: int
+    handshake_timeout_s: int
+    header_timeout_s: int
+    body_timeout_s: int
+    body_limit_bytes: int
+    connection_max_age_s: int
+    drain_s: int
+    runtime_dir: str
+    bindings: str
+    binding_check: str
+    profile: Profile  # what shapes a pod
+    rules: Rules  # what the role check goes by
+    policy: Policy  # what annotations may do
+    reader: Reader  # reads annotations with these settings' defaults
+    confirm_socket: str
+    control: Control  # what the controller goes by
+    given: Mapping[str, str]  # every variable, without PREFIX, as it was given or by default
+
+    def masked(self) -> dict[str, str]:
+        """Return every setting as text for people, those that may hold a secret as ***."""
+        return {
+            PREFIX + row.variable: "***" if row.masked and self.given[row.variable] else self.given[row.variable]
+            for row in ROWS
+        }
+
+
+def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+    """Read all settings.
+
+    Args:
+        flags: option without dashes to text, those given only.
+        environment: variable to text, such as {"AGENT_INJECT_VAULT_ADDR": "https://vault:8200"}; others are ignored.
+
+    Raises:
+        SettingsError: a value does not fit, or two do not fit together; names the setting and the value.
+    """
+    given = {row.variable: _text(row, flags, environment) for row in ROWS}
+    found: dict[str, Any] = {}
+    for row in ROWS:
+        try:
+            found[row.variable] = row.read(given[row.variable])
+        except ValueError as error:
+            shown = "***" if row.masked else clean(given[row.variable], 60)
+            raise SettingsError(f'{PREFIX}{row.variable} "{shown}" (--{row.option}): {error}') from error
+    _check_together(given)
+    fields = {row.field: found[row.variable] for row in ROWS if row.field in Settings.__slots__}
+    fields["binding_check"] = found["BINDING_CHECK"] or ("enforce" if found["BINDINGS"] else "off")
+    return Settings(
+        **fields,
+        profile=_profile(found),
+        rules=_rules(found, fields["binding_check"]),
+        policy=_policy(found),
+        reader=_reader(given),
+        control=control(found, given),
+        given=given,
+    )
+
+
+def _text(row: Row, flags: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    if row.option in flags:
+        return flags[row.option]
+    for variable in (row.variable, *row.also):
+        if text := environment.get(PREFIX + variable, ""):
+            return text
+    return row.default
+
+
+def _check_together(given: Mapping[str, str]) -> None:
+    if not given["VAULT_ADDR"]:
+        raise SettingsError(
+            f"{PREFIX}VAULT_ADDR (--vault-address) is not set: give the address of the Vault server, such as https://vault:8200"
+        )
+    for one, other in (("TLS_CERT_FILE", "TLS_KEY_FILE"), ("TLS_KEY_FILE", "TLS_CERT_FILE")):
+        if given[one] and not given[other]:
+            raise SettingsError(f"{PREFIX}{one} is set and {PREFIX}{other} is not: a certificate needs its key")
+    if given["BINDING_CHECK"] in ("enforce", "warn") and not given["BINDINGS"]:
+        raise SettingsError(
+            f"{PREFIX}BINDING_CHECK is {given['BINDING_CHECK']} and {PREFIX}BINDINGS is not set: name a bindings file"
+        )
+    least, most = given["AUTH_MIN_BACKOFF"], given["AUTH_MAX_BACKOFF"]
+    if not backoffs_fit(least, most):
+        raise SettingsError(
+            f'{PREFIX}AUTH_MIN_BACKOFF "{least}" is not below {PREFIX}AUTH_MAX_BACKOFF "{most}": no agent would start'
+        )
+
+
+def _profile(found: Mapping[str, Any]) -> Profile:
+    return Profile(
+        sidecar_mode=SidecarMode(found["SIDECAR_MODE"]),
+        token_audience=found["TOKEN_AUDIENCE"],
+        token_expiration_s=found["TOKEN_EXPIRATION"],
+        memory_volume_size_limit=found["MEMORY_VOLUME_SIZE_LIMIT"],
+        ca_certificates=found["VAULT_CACERT_BYTES"],
+    )
+
+
+def _rules(found: Mapping[str, Any], mode: str) -> Rules:
+    return Rules(
+        mode=Mode(mode),
+        policy_check=PolicyCheck(found["POLICY_CHECK"]),
+        on_unavailable=Lapse(found["BINDINGS_ON_UNAVAILABLE"]),
+        on_stale=Lapse(found["BINDINGS_ON_STALE"]),
+        max_staleness_s=found["BINDINGS_MAX_STALENESS"],
+        wildcard=_LEVELS[found["WILDCARD"]],
+        require_audience=_LEVELS[found["REQUIRE_AUDIENCE"]],
+        api_server_audiences=found["API_SERVER_AUDIENCES"],
+        default_token_audiences=found["DEFAULT_TOKEN_AUDIENCES"],
+        cluster_issuer=found["CLUSTER_ISSUER"],
+        lifetime_advisories=found["LIFETIME_ADVISORIES"],
+        disclosure=Disclosure(found["DISCLOSURE"]),
+    )
+
+
+def _policy(found: Mapping[str, Any]) -> Policy:
+    return Policy(
+        preset=Preset(found["PRESET"]),
+        mode=PresetMode(found["PRESET_MODE"]),
+        opened=frozenset(found["PRESET_ALLOW"]),
+        api_server_audiences=found["API_SERVER_AUDIENCES"] or (),
+        secrets_max=found["MAX_SECRETS"],
+        template_bytes_max=found["MAX_TEMPLATE_BYTES"],
+        annotation_bytes_max=found["MAX_ANNOTATION_BYTES"],
+        cpu_max=found["MAX_CPU"],
+        memory_max=found["MAX_MEMORY"],
+    )
+
+
+def _reader(given: Mapping[str, str]) -> Reader:
+    defaults = {row.annotation: given[row.variable] for row in ROWS if row.annotation}
+    return Reader(defaults, {VAULT.prefix: given["VAULT_IMAGE"], OPENBAO.prefix: given["BAO_IMAGE"]})
