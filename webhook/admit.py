@@ -1,6 +1,6 @@
 """One request: bytes in, bytes out. What `/mutate`, `review`, `inject` and the tests call.
 
-    bytes -> Review -> Found -> Intent -> Token -> Plan -> Claim, Verdict -> operations -> bytes
+    bytes -> Review -> Found -> Intent -> LoginToken -> Plan -> LoginRequest, Verdict -> operations -> bytes
 
 Whatever happens, a review with a uid gets a whole review back. Errors of the domain are `Refused`; here they become an answer.
 """
@@ -23,7 +23,7 @@ from webhook.core.review import PodError, Review, ReviewError
 from webhook.reasons import Reason
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.rolecheck.confirmation import Question, question_of
-from webhook.rolecheck.login_request import Claim, PolicyCheck
+from webhook.rolecheck.login_request import LoginRequest, PolicyCheck
 from webhook.settings.read import Settings
 from webhook.sources import agent
 
@@ -66,18 +66,18 @@ class Admission:
 
     def __init__(self, settings: Settings) -> None:
         """Keep what depends on settings alone."""
-        self._profile = settings.profile
+        self._pod_settings = settings.pod_settings
         self._reader = settings.reader
         self._rules = settings.rules
         self._policy = settings.policy
         self._asks = bool(settings.confirm_socket)
 
-    def answer(self, body: bytes, bindings: Snapshot | None, now: float) -> Answer:
+    def answer(self, body: bytes, snapshot: Snapshot | None, now: float) -> Answer:
         """Return the answer to a request's body; never raises.
 
         Args:
             body: as received.
-            bindings: the roles to check against, None when there are none (yet).
+            snapshot: the roles to check against, None when there are none (yet).
             now: seconds since 1970, for the age of the bindings.
         """
         try:
@@ -89,7 +89,7 @@ class Admission:
             return _refusal(error.review, problem, Outcome())
         outcome = Outcome()
         try:
-            self._decide(request, bindings, now, outcome)
+            self._decide(request, snapshot, now, outcome)
         except Refused as refusal:
             return _refusal(request, refusal, outcome)
         except msgspec.DecodeError as error:  # a part of the pod that is read on demand
@@ -99,46 +99,46 @@ class Admission:
             return _refusal(request, fault, outcome, error=error)
         return _admission(request, outcome)
 
-    def _decide(self, request: Review, bindings: Snapshot | None, now: float, outcome: Outcome) -> None:
+    def _decide(self, request: Review, snapshot: Snapshot | None, now: float, outcome: Outcome) -> None:
         """Fill in the outcome, step by step, or raise Refused."""
         pod = request.pod
         found = find(_annotations(pod)) if pod else None
         if pod is None or found is None:
             return
-        if why := skip.why_not(pod):
+        if why := skip.skip_reason(pod):
             outcome.warnings = [warning(found.family.prefix + SWITCH, why)]
             return
         self._guard_system_namespaces(request, found)
         intent = self._reader.read(found)
         forbidden = presets.enforce(intent, self._reader.usual(found.family), self._policy)
         outcome.warnings = [*forbidden, *intent.warnings]
-        agent_token = login_token.choose(pod, intent, self._profile, self._pinned_audience(intent, bindings))
-        planned = plan.build(request, pod, intent, self._profile, agent_token, marked=found.status == "injected")
+        agent_token = login_token.choose(pod, intent, self._pod_settings, self._pinned_audience(intent, snapshot))
+        planned = plan.build(request, pod, intent, self._pod_settings, agent_token, marked=found.status == "injected")
         outcome.warnings = [*outcome.warnings, *planned.warnings]
         if planned.has_agent:
-            claim = agent.claim_of(pod, intent, agent_token, planned, request.namespace, self._rules)
-            self._check_role(claim, intent, bindings, now, outcome)
+            login_request = agent.login_request(pod, intent, agent_token, planned, request.namespace, self._rules)
+            self._check_role(login_request, intent, snapshot, now, outcome)
         outcome.patch = patch.encode(planned, pod.spec or Spec(), found.family)
         outcome.injection_type = planned.injection_type
 
-    def _pinned_audience(self, intent: Intent, bindings: Snapshot | None) -> str:
-        if (intent.token_audience or self._profile.token_audience) != AUTO_AUDIENCE:
+    def _pinned_audience(self, intent: Intent, snapshot: Snapshot | None) -> str:
+        if (intent.token_audience or self._pod_settings.token_audience) != AUTO_AUDIENCE:
             return ""
-        return agent.pinned_audience(intent, bindings, self._rules)
+        return agent.pinned_audience(intent, snapshot, self._rules)
 
     def _check_role(
-        self, claim: Claim, intent: Intent, bindings: Snapshot | None, now: float, outcome: Outcome
+        self, login_request: LoginRequest, intent: Intent, snapshot: Snapshot | None, now: float, outcome: Outcome
     ) -> None:
         """Refuse a pod whose role would not accept it; what is doubtful becomes warnings."""
-        outcome.role, outcome.mount = claim.role, claim.auth_path
+        outcome.role, outcome.mount = login_request.role, login_request.auth_path
         if self._asks:
-            outcome.question = question_of(claim, policies=self._rules.policy_check is not PolicyCheck.OFF)
-        passed = agent.check(claim, intent, bindings, self._rules, now)
+            outcome.question = question_of(login_request, policies=self._rules.policy_check is not PolicyCheck.OFF)
+        passed = agent.check(login_request, intent, snapshot, self._rules, now)
         outcome.findings = passed.findings
         outcome.warnings = [*passed.warnings, *outcome.warnings]
 
     def _guard_system_namespaces(self, request: Review, found: Found) -> None:
-        if request.namespace in self._profile.system_namespaces and found.status != "injected":
+        if request.namespace in self._pod_settings.system_namespaces and found.status != "injected":
             raise refused(
                 Reason.SYSTEM_NAMESPACE,
                 found.family.prefix + SWITCH,
@@ -202,5 +202,5 @@ def _refusal(request: Review, refusal: Refused, outcome: Outcome, *, error: Base
 
 
 def _audit(outcome: Outcome) -> dict[str, str]:
-    """Return what is the same in both rounds of one admission: the claim, not what was done about it."""
+    """Return what is the same in both rounds of one admission: the login, not what was done about it."""
     return {"role": outcome.role, "mount": outcome.mount} if outcome.role else {}

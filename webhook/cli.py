@@ -340,7 +340,7 @@ def bindings_pull(output: str, env_file: str | None, **flags: Any) -> None:
 @_with_settings
 def bindings_policy(env_file: str | None, **flags: Any) -> None:
     """Print the Vault policy that `control` and `bindings pull` need."""
-    from webhook.controller.grants import policy  # noqa: PLC0415 as for control
+    from webhook.controller.policy import policy  # noqa: PLC0415 as for control
 
     click.echo(policy(_settings(flags, env_file).control), nl=False)
 

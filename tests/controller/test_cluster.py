@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.webhook import SOURCES
 from webhook import yaml_text
-from webhook.controller.grants import policy
+from webhook.controller.policy import policy
 from webhook.rolecheck.bindings.load import load
 from webhook.settings.read import read
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.controller.parts import Controller
-from webhook.controller import document
+from webhook.controller import bindings_file
 from webhook.rolecheck.bindings.snapshot import RoleState
 
 pytestmark = pytest.mark.slow
@@ -130,10 +130,10 @@ def test_a_restart_goes_on_from_the_document(proxy, controller):
     polling = controller()
     polling.poll()
     proxy.fault = everywhere(proxy.cuts)
-    known = document.read(polling.path.read_bytes())
+    known = bindings_file.read(polling.path.read_bytes())
     restarted = Controller(polling.flags, known=known)
     restarted.poll()
-    assert document.of(known, polling.control) == document.of(polling.shared.known, polling.control)
+    assert bindings_file.of(known, polling.control) == bindings_file.of(polling.shared.known, polling.control)
     restarted.close()
 
 
@@ -143,4 +143,4 @@ def test_half_a_document_is_nothing_to_go_on_from(controller):
     content = polling.path.read_bytes()
     for part in (b"", b"[]", b"{}", content[: len(content) // 2], b'{"auth": [{}], "server": {"product": "vault"}}'):
         with pytest.raises(ValueError, match="no document of ours"):
-            document.read(part)
+            bindings_file.read(part)

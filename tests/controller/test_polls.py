@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhook.controller.grants import policy
+from webhook.controller.policy import policy
 from webhook.rolecheck.bindings.snapshot import RoleState
 
 pytestmark = pytest.mark.slow

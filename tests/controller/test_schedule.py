@@ -1,7 +1,7 @@
 import pytest
 
 from webhook.controller.bucket import Bucket
-from webhook.controller.known import NEVER, Key, Text
+from webhook.controller.known import NEVER, Body, Key
 from webhook.controller.schedule import ASKED_S, pause_s, reading_order
 
 NOW = 1_000_000.0
@@ -27,7 +27,7 @@ def test_the_pause(failures, retry_after_s, chance, expected_s):
 
 
 def role(name, read_at):
-    return Key("", "kubernetes", name), Text({}, read_at)
+    return Key("", "kubernetes", name), Body({}, read_at)
 
 
 def test_what_pods_ask_for_is_read_first_then_what_was_never_read_then_a_part_of_the_rest():
@@ -55,7 +55,7 @@ def test_every_role_is_read_once_in_half_an_hour():
 
 
 def test_policies_of_known_roles_are_read_with_every_poll():
-    texts = [(Key("", "", "shop-read"), Text("", NOW - 60))]
+    texts = [(Key("", "", "shop-read"), Body("", NOW - 60))]
     assert reading_order(texts, {}, now=NOW, interval_s=60) == [Key("", "", "shop-read")]
 
 

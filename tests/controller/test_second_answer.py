@@ -8,8 +8,8 @@ from time import perf_counter
 import pytest
 
 from webhook.admit import Admission
-from webhook.controller.confirm import Answerer
-from webhook.server.confirm import QUESTIONS_MAX, Confirmations, timeout_s
+from webhook.controller.confirmation_server import ConfirmationServer
+from webhook.server.confirmation_client import QUESTIONS_MAX, ConfirmationClient, timeout_s
 from webhook.settings.read import read
 
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ class Asking:
 
     async def second(self, body, confirmations=None, query=b"timeout=10s"):
         first = self.first(body)
-        return await (confirmations or Confirmations(self.path)).second(
+        return await (confirmations or ConfirmationClient(self.path)).second(
             first, self.snapshot, lambda newer: self.first(body, newer), query=query, began=perf_counter()
         )
 
@@ -67,7 +67,7 @@ def asking(controller, tmp_path):
         polling = controller(**flags)
         polling.poll()
         path = tmp_path / f"confirm-{len(started)}.sock"
-        answerer = Answerer(str(path), polling.parts.confirmer)
+        answerer = ConfirmationServer(str(path), polling.parts.confirmer)
         answerer.start()
         assert answerer.is_open.wait(10)
         assert answerer.problem == ""
@@ -116,7 +116,7 @@ def test_what_is_allowed_never_asks_and_is_told_later(bao, mount, asking):
     bao.role(mount, "shop", audience="other", bound_service_account_names=["nobody"])
 
     async def admits():
-        confirmations = Confirmations(asks.path)
+        confirmations = ConfirmationClient(asks.path)
         answer = await asks.second(review("Shop"), confirmations)
         assert (answer.decision, asks.answers) == ("injected", 1)
         await confirmations.told()
@@ -231,7 +231,7 @@ def test_many_refusals_at_once_are_answered_and_ask_within_bounds(asking, proxy)
     proxy.requests.clear()
 
     async def all_of_them():
-        confirmations = Confirmations(asks.path)
+        confirmations = ConfirmationClient(asks.path)
         return await asyncio.gather(
             *(asks.second(review(f"nope-{number % 10}"), confirmations) for number in range(QUESTIONS_MAX * 3))
         )

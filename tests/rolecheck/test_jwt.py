@@ -7,7 +7,7 @@ import pytest
 
 from webhook.rolecheck.bindings.load import load
 from webhook.rolecheck.login import check
-from webhook.rolecheck.login_request import Claim, Rules
+from webhook.rolecheck.login_request import LoginRequest, Rules
 from webhook.rolecheck.verdict import Level
 from webhook.yaml_text import documents
 
@@ -25,7 +25,7 @@ def judged(
 ) -> str:
     mount = {"path": "jwt", "type": "jwt", "config": config, "roles": {"shop": ROLE | role}}
     document = {"apiVersion": "vault-bindings/v1", "kind": "BindingSnapshot", "auth": [mount]}
-    claim = Claim(
+    claim = LoginRequest(
         **{
             "auth_type": "jwt",
             "auth_path": "auth/jwt",

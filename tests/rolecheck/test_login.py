@@ -7,7 +7,7 @@ import pytest
 
 from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.rolecheck.login import AuthPath, auth_path, check
-from webhook.rolecheck.login_request import Claim, Disclosure, Lapse, Mode, Rules
+from webhook.rolecheck.login_request import Disclosure, Lapse, LoginRequest, Mode, Rules
 from webhook.rolecheck.verdict import Level, Verdict
 from webhook.yaml_text import documents
 
@@ -29,8 +29,8 @@ def snapshot(role: object = None, *, mount: dict[str, Any] | None = None, **memb
     return load(json.dumps(document).encode(), documents)
 
 
-def claim(**fields: Any) -> Claim:
-    return Claim(
+def claim(**fields: Any) -> LoginRequest:
+    return LoginRequest(
         **{
             "role": "shop",
             "service_account": "web",

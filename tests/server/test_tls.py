@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from tests.server.process import write_pair
-from webhook.server.tls import Identity
+from webhook.server.tls import ServingTls
 
 OLD = ssl.TLSVersion.TLSv1_2
 
@@ -37,7 +37,7 @@ def shake(identity, *, host="localhost", ciphers="ALL", **limits):
 
 @pytest.fixture
 def identity():
-    return Identity(min_version="tls12", cipher_suites="")
+    return ServingTls(min_version="tls12", cipher_suites="")
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_key_of_another_type_leaves_nothing_of_the_old_one(identity, pair, tmp
 
 
 def test_an_older_version_than_the_lowest_is_refused(pair):
-    identity = Identity(min_version="tls13", cipher_suites="")
+    identity = ServingTls(min_version="tls13", cipher_suites="")
     identity.certificate = identity.read(*pair)
     with pytest.raises(ssl.SSLError, match="PROTOCOL"):
         shake(identity, maximum_version=OLD)
@@ -99,7 +99,7 @@ def test_an_older_version_than_the_lowest_is_refused(pair):
 
 def test_suites_are_given_by_their_names_in_rfcs(pair):
     suites = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256"
-    identity = Identity(min_version="tls12", cipher_suites=suites)
+    identity = ServingTls(min_version="tls12", cipher_suites=suites)
     identity.certificate = identity.read(*pair)
     assert shake(identity, maximum_version=OLD).cipher()[0] == "ECDHE-ECDSA-AES128-GCM-SHA256"
     with pytest.raises(ssl.SSLError):
@@ -112,7 +112,7 @@ def test_suites_are_given_by_their_names_in_rfcs(pair):
 )
 def test_what_we_do_not_know_is_named(min_version, suites, named):
     with pytest.raises(ValueError, match=named):
-        Identity(min_version=min_version, cipher_suites=suites)
+        ServingTls(min_version=min_version, cipher_suites=suites)
 
 
 def test_a_key_with_a_password_is_refused_and_nobody_is_asked(identity, tmp_path):

@@ -111,7 +111,7 @@ def test_addresses(raw, address):
 
 @pytest.mark.parametrize("raw", [PEM, base64.b64encode(PEM.encode()).decode()])
 def test_a_ca_is_pem_or_base64_of_pem(raw):
-    assert read({"vault-cacert-bytes": raw}, VAULT).profile.ca_certificates == PEM
+    assert read({"vault-cacert-bytes": raw}, VAULT).pod_settings.ca_certificates == PEM
 
 
 @pytest.mark.parametrize(("document", "check"), [("", "off"), ("/b.yaml", "enforce")])
@@ -128,7 +128,7 @@ def test_every_annotation_a_setting_is_the_default_of_exists():
 
 
 def test_every_attribute_comes_from_a_row():
-    made = {"profile", "rules", "policy", "control", "reader", "given"}
+    made = {"pod_settings", "rules", "policy", "control", "reader", "given"}
     assert {field.name for field in dataclasses.fields(read({}, VAULT))} - made <= {row.field for row in ROWS}
 
 

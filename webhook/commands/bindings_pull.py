@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from webhook.controller import control, document
+from webhook.controller import bindings_file, control
 from webhook.controller.errors import SourceError
 from webhook.settings.read import Settings
 
@@ -44,7 +44,7 @@ def pull(settings: Settings, output: str) -> None:
         if output == "-":
             sys.stdout.buffer.write(content)
         else:
-            document.write(Path(output), content)
+            bindings_file.write(Path(output), content)
     except OSError as error:
         raise PullError(f"{output}: {error.strerror or error}") from error
 

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from webhook.core.annotations.family import OPENBAO, VAULT
 from webhook.core.annotations.presets import BASELINE, STRICT
-from webhook.core.annotations.table import TABLE, Row, Section
+from webhook.core.annotations.table import TABLE, AnnotationRow, Section
 from webhook.reasons import CATALOGUE
-from webhook.settings.rows import PREFIX, ROWS
-from webhook.settings.rows import Row as Setting
+from webhook.settings.rows import PREFIX, ROWS, SettingRow
 
 _GENERATED = "<!-- Made by `vault-webhook {command}`; edit the table in the code instead. -->"
 
@@ -24,7 +23,10 @@ def annotations() -> str:
     parts = ["# Annotations", _GENERATED.format(command="annotations --markdown"), keys, booleans]
     for section in Section:
         rows = [row for row in TABLE if row.section is section]
-        parts += [f"## {section}", _table(("Annotation", "Default", "Setting", "Effect"), map(_annotation_cells, rows))]
+        parts += [
+            f"## {section}",
+            _table(("Annotation", "Default", "Setting", "Effect"), map(_annotation_cells, rows)),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,7 +97,7 @@ def presets() -> str:
     return "\n\n".join(["# Presets", _GENERATED.format(command="presets"), rule, bounds, table]) + "\n"
 
 
-def _preset_cells(row: Row) -> Sequence[str]:
+def _preset_cells(row: AnnotationRow) -> Sequence[str]:
     """Return what each preset says of an annotation, or of a parameter with a rule of its own."""
     forbidden = BASELINE.get(row.key)
     if row.stem == "auth-config-":
@@ -104,12 +106,12 @@ def _preset_cells(row: Row) -> Sequence[str]:
     return (f"`{row.key}`", "yes", baseline, "yes" if row.stem in STRICT else "no")
 
 
-def _annotation_cells(row: Row) -> Sequence[str]:
+def _annotation_cells(row: AnnotationRow) -> Sequence[str]:
     setting = _setting_of(row)
     return (f"`{row.key}`", _code(_default(row)), _code(setting.variable if setting else ""), row.effect)
 
 
-def _setting_cells(row: Setting) -> Sequence[str]:
+def _setting_cells(row: SettingRow) -> Sequence[str]:
     return (
         f"`--{row.option}`",
         f"`{PREFIX}{row.variable}`",
@@ -119,11 +121,11 @@ def _setting_cells(row: Setting) -> Sequence[str]:
     )
 
 
-def _setting_of(row: Row) -> Setting | None:
+def _setting_of(row: AnnotationRow) -> SettingRow | None:
     return next((setting for setting in ROWS if setting.annotation == row.key), None)
 
 
-def _default(row: Row) -> str:
+def _default(row: AnnotationRow) -> str:
     setting = _setting_of(row)
     return (setting.default if setting else row.default) or ""
 

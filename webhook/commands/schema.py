@@ -6,36 +6,36 @@ from typing import Any
 import msgspec
 
 from webhook.rolecheck.bindings.load import API_VERSION, KIND
-from webhook.rolecheck.bindings.roles import RoleText
+from webhook.rolecheck.bindings.roles import RoleShape
 from webhook.rolecheck.bindings.shapes import (
-    DocumentText,
-    MountText,
-    NamespaceText,
-    PolicyText,
-    RoleNameText,
-    SecretMountText,
+    DocumentShape,
+    MountShape,
+    NamespaceShape,
+    PolicyShape,
+    RoleNameShape,
+    SecretMountShape,
 )
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_PARTS = (DocumentText, MountText, RoleText, RoleNameText, PolicyText, SecretMountText, NamespaceText)
+_PARTS = (DocumentShape, MountShape, RoleShape, RoleNameShape, PolicyShape, SecretMountShape, NamespaceShape)
 
 
 def bindings() -> str:
     """Return docs/bindings.schema.json; members the loader reads one by one are put in their places."""
     _, parts = msgspec.json.schema_components([_without_raw(part) for part in _PARTS], ref_template="#/$defs/{name}")
-    whole = parts.pop("DocumentText")
+    whole = parts.pop("DocumentShape")
     members = whole["properties"]
     members["apiVersion"], members["kind"] = {"const": API_VERSION}, {"const": KIND}
-    members["auth"] = _list_of("MountText")
-    members["policies"] = _list_of("PolicyText")
-    members["mounts"] = _list_of("SecretMountText")
-    members["namespaces"] = {"anyOf": [_mapping_to(_part("NamespaceText")), {"type": "null"}]}
-    role = {"anyOf": [_part("RoleText"), {"type": "null", "description": "exists, and could not be read"}]}
-    listed = {"type": "array", "items": {"allOf": [_part("RoleText"), _part("RoleNameText")]}}
-    parts["MountText"]["properties"]["roles"] = {"anyOf": [_mapping_to(role), listed, {"type": "null"}]}
-    parts["MountText"]["required"] = ["path", "type"]
-    parts["RoleText"]["properties"]["data"] = {
-        **_part("RoleText"),
+    members["auth"] = _list_of("MountShape")
+    members["policies"] = _list_of("PolicyShape")
+    members["mounts"] = _list_of("SecretMountShape")
+    members["namespaces"] = {"anyOf": [_mapping_to(_part("NamespaceShape")), {"type": "null"}]}
+    role = {"anyOf": [_part("RoleShape"), {"type": "null", "description": "exists, and could not be read"}]}
+    listed = {"type": "array", "items": {"allOf": [_part("RoleShape"), _part("RoleNameShape")]}}
+    parts["MountShape"]["properties"]["roles"] = {"anyOf": [_mapping_to(role), listed, {"type": "null"}]}
+    parts["MountShape"]["required"] = ["path", "type"]
+    parts["RoleShape"]["properties"]["data"] = {
+        **_part("RoleShape"),
         "description": "as `vault read -format=json` wraps a role",
     }
     head = {"$schema": DIALECT, "title": "Vault role bindings", "required": ["apiVersion", "kind"]}

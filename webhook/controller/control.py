@@ -2,7 +2,7 @@
 
     main thread      waits for a signal, writes the state file
     loop             polls, writes the document            loop.py
-    texts, confirm   read roles                            loop.py, confirm.py
+    texts, confirm   read roles                            loop.py, confirmation_server.py
     pages            probes and metrics                    health.py
 
 Also what the command line uses of it once: `pull`.
@@ -19,15 +19,15 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from webhook.controller import document
+from webhook.controller import bindings_file
 from webhook.controller.bucket import Bucket
-from webhook.controller.confirm import Answerer, Confirmer
+from webhook.controller.confirmation_server import ConfirmationServer, ConfirmationService
 from webhook.controller.errors import SourceError
 from webhook.controller.health import Pages, Report
 from webhook.controller.known import Known
 from webhook.controller.kube import Kube
 from webhook.controller.loop import BATCH, Clock, Log, Loop
-from webhook.controller.reading import Reader, Shared
+from webhook.controller.reading import Shared, VaultReader
 from webhook.controller.session import Session
 from webhook.controller.vault import READ_TIMEOUT_S
 from webhook.settings.control import Control
@@ -65,9 +65,9 @@ class Parts:
         bucket = self._bucket(control.reads_per_second)
         self.session = Session(control, bucket, now=self.clock.steady, read_timeout_s=read_timeout_s)
         kube = Kube(control) if control.reads_labels else None
-        self.reader = Reader(control, self.session, self.shared, kube=kube, now=self.clock.unix)
+        self.reader = VaultReader(control, self.session, self.shared, kube=kube, now=self.clock.unix)
         self.loop = Loop(control, self.reader, self.shared, log=log, clock=self.clock)
-        self.confirmer = Confirmer(
+        self.confirmer = ConfirmationService(
             control,
             self.reader,
             self.shared,
@@ -90,7 +90,7 @@ def run(settings: Settings) -> int:
     stopping = threading.Event()
     for number in SIGNALS:
         signal.signal(number, lambda *_: stopping.set())
-    answerer = Answerer(control.confirm_socket, parts.confirmer) if control.confirm_socket else None
+    answerer = ConfirmationServer(control.confirm_socket, parts.confirmer) if control.confirm_socket else None
     report = Report(parts.shared, parts.loop.health, parts.session, parts.confirmer)
     try:
         pages = Pages(control.listen, report)
@@ -156,7 +156,7 @@ def pull(control: Control, *, progress: Callable[[int, int], None], log: Log) ->
             parts.reader.labels()
         except SourceError as error:
             log.warning("cannot read", place="kubernetes/namespaces", cause=error.cause, problem=str(error))
-        return document.encode(document.of(parts.shared.known, control))
+        return bindings_file.encode(bindings_file.of(parts.shared.known, control))
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def _last(control: Control, log: Log) -> Known:
     """Return what the last document told, so that a restart forgets nothing; what is old is told by its times."""
     path = Path(control.document)
     try:
-        known = document.read(path.read_bytes())
+        known = bindings_file.read(path.read_bytes())
     except FileNotFoundError:
         return Known()
     except (OSError, ValueError) as error:

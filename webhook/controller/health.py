@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from webhook.controller.confirm import Confirmer
+from webhook.controller.confirmation_server import ConfirmationService
 from webhook.controller.known import NEVER
 from webhook.controller.loop import Health
 from webhook.controller.reading import Shared
@@ -28,7 +28,7 @@ REQUEST_TIMEOUT_S = 10.0
 class Report:
     """Puts together what is told, on demand."""
 
-    def __init__(self, shared: Shared, health: Health, session: Session, confirmer: Confirmer | None) -> None:
+    def __init__(self, shared: Shared, health: Health, session: Session, confirmer: ConfirmationService | None) -> None:
         self._shared = shared
         self._health = health
         self._session = session

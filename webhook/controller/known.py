@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from webhook.rolecheck.bindings.roles import RoleText
+from webhook.rolecheck.bindings.roles import RoleShape
 from webhook.rolecheck.bindings.snapshot import JWT_TYPES, KUBERNETES, ROLE_TYPES
 
 NEVER = float("-inf")
-ROLE_FIELDS = tuple(name for name in RoleText.__struct_fields__ if name != "data")
+ROLE_FIELDS = tuple(name for name in RoleShape.__struct_fields__ if name != "data")
 CONFIG_FIELDS = (
     "issuer",
     "disable_iss_validation",
@@ -36,7 +36,7 @@ class Key(NamedTuple):
 
 
 @dataclass(slots=True)
-class Text(Generic[T]):
+class Body(Generic[T]):
     """A role's fields or a policy's text; None: not read yet, or not readable."""
 
     value: T | None = None
@@ -44,14 +44,14 @@ class Text(Generic[T]):
 
 
 @dataclass(slots=True, kw_only=True)
-class Mount:
+class KnownMount:
     """An auth mount."""
 
     type: str
     accessor: str = ""
     fetched_at: float | None = None  # of its list of roles; None: never listed
     config: dict[str, Any] | None = None
-    roles: dict[str, Text[dict[str, Any]]] = field(default_factory=dict)
+    roles: dict[str, Body[dict[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Space:
 
     auth_is_known: bool = False  # all its auth mounts are among ours
     children: tuple[str, ...] | None = None  # namespaces right below; None: unknown
-    policies: dict[str, Text[str]] = field(default_factory=dict)
+    policies: dict[str, Body[str]] = field(default_factory=dict)
     policies_are_known: bool = False  # those are all
     secret_mounts: tuple[dict[str, Any], ...] | None = None  # None: unknown
 
@@ -71,7 +71,7 @@ class Known:
 
     fetched_at: float | None = None  # when every mount to poll was last listed
     product: str = "vault"
-    mounts: dict[MountKey, Mount] = field(default_factory=dict)
+    mounts: dict[MountKey, KnownMount] = field(default_factory=dict)
     spaces: dict[str, Space] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)  # of Kubernetes namespaces
     labels_at: float = NEVER
@@ -80,14 +80,14 @@ class Known:
         """Return a Vault namespace, known so far or not."""
         return self.spaces.setdefault(namespace, Space())
 
-    def text(self, key: Key) -> Text[Any] | None:
+    def text(self, key: Key) -> Body[Any] | None:
         """Return the text of a role or policy that exists."""
         if not key.mount:
             return self.space(key.namespace).policies.get(key.name)
         mount = self.mounts.get((key.namespace, key.mount))
         return None if mount is None else mount.roles.get(key.name)
 
-    def texts(self) -> Iterator[tuple[Key, Text[Any]]]:
+    def texts(self) -> Iterator[tuple[Key, Body[Any]]]:
         """Yield every role, and every policy a known role attaches."""
         for (namespace, path), mount in self.mounts.items():
             for name, role in mount.roles.items():
@@ -124,7 +124,7 @@ def take_auth_mounts(known: Known, namespace: str, found: Mapping[str, Mapping[s
         mount = known.mounts.get((namespace, path))
         accessor = str(facts.get("accessor") or "")
         if mount is None or mount.type != facts["type"] or (accessor and mount.accessor not in ("", accessor)):
-            mount = known.mounts[namespace, path] = Mount(type=facts["type"])  # another one now: nothing stays
+            mount = known.mounts[namespace, path] = KnownMount(type=facts["type"])  # another one now: nothing stays
         mount.accessor = accessor
     versions = [str(facts.get("running_plugin_version") or "") for facts in found.values()]
     if any(versions):
@@ -132,28 +132,28 @@ def take_auth_mounts(known: Known, namespace: str, found: Mapping[str, Mapping[s
     known.space(namespace).auth_is_known = True
 
 
-def take_list(mount: Mount, names: Iterable[str], *, asked_at: float) -> None:
+def take_list(mount: KnownMount, names: Iterable[str], *, asked_at: float) -> None:
     """Take over the list of a mount's roles; a role read since it was asked for stays."""
     wanted = set(names)
     mount.roles = {name: text for name, text in mount.roles.items() if name in wanted or text.read_at > asked_at} | {
-        name: Text() for name in sorted(wanted - mount.roles.keys())
+        name: Body() for name in sorted(wanted - mount.roles.keys())
     }
     mount.fetched_at = asked_at
 
 
-def take_config(mount: Mount, config: Mapping[str, Any] | None) -> None:
+def take_config(mount: KnownMount, config: Mapping[str, Any] | None) -> None:
     """Take over a mount's configuration; the fields that decide nothing stay out of the document."""
     mount.config = None if config is None else _chosen(config, CONFIG_FIELDS)
 
 
-def take_role(mount: Mount, name: str, fields: Mapping[str, Any] | None, *, now: float) -> None:
+def take_role(mount: KnownMount, name: str, fields: Mapping[str, Any] | None, *, now: float) -> None:
     """Take over a role; None: it exists and may not be read."""
-    mount.roles[name] = Text(None if fields is None else trimmed(fields), now)
+    mount.roles[name] = Body(None if fields is None else trimmed(fields), now)
 
 
 def take_policy_names(space: Space, names: Iterable[str]) -> None:
     """Take over the list of a namespace's policies."""
-    space.policies = {name: space.policies.get(name) or Text() for name in sorted(names)}
+    space.policies = {name: space.policies.get(name) or Body() for name in sorted(names)}
     space.policies_are_known = True
 
 
@@ -183,6 +183,6 @@ def type_of(config: Mapping[str, Any] | None, roles: Iterable[Mapping[str, Any]]
     return JWT_TYPES[0] if is_jwt else KUBERNETES
 
 
-def has_roles(mount: Mount) -> bool:
+def has_roles(mount: KnownMount) -> bool:
     """Tell whether the mount is of a type whose roles we read."""
     return mount.type in ROLE_TYPES

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from webhook.controller import document, schedule
+from webhook.controller import bindings_file, schedule
 from webhook.controller.errors import DeniedError, MalformedError, NoRouteError, RefusedError, SourceError
 from webhook.controller.known import Key
-from webhook.controller.reading import Reader, Result, Shared
+from webhook.controller.reading import Result, Shared, VaultReader
 from webhook.rolecheck.bindings.load import BindingsError, load
 from webhook.settings.control import Control
 
@@ -74,7 +74,7 @@ class Clock:
 class Loop:
     """Keeps the document fresh until it is stopped."""
 
-    def __init__(self, control: Control, reader: Reader, shared: Shared, *, log: Log, clock: Clock) -> None:
+    def __init__(self, control: Control, reader: VaultReader, shared: Shared, *, log: Log, clock: Clock) -> None:
         """Set up; nothing is asked before `run`."""
         self._control = control
         self._reader = reader
@@ -150,15 +150,15 @@ class Loop:
         self._labels()
         with self._shared.lock:
             self._shared.changed = False
-            content = document.of(self._shared.known, self._control)
+            content = bindings_file.of(self._shared.known, self._control)
             is_empty = not self._shared.known.mounts and self._shared.known.fetched_at is None
-        encoded = document.encode(content)
+        encoded = bindings_file.encode(content)
         self._write_after = self._clock.steady() + WRITE_S
         if is_empty or encoded == self._written:
             return
         try:
             load(encoded, _no_yaml)
-            document.write(Path(self._control.document), encoded)
+            bindings_file.write(Path(self._control.document), encoded)
         except (BindingsError, OSError) as error:
             self._shared.changed = True
             self._tell_write_problem(str(error))

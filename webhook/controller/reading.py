@@ -20,7 +20,7 @@ from webhook.controller.errors import (
     RefusedError,
     SourceError,
 )
-from webhook.controller.known import NEVER, Key, Known, Mount, MountKey, Text
+from webhook.controller.known import NEVER, Body, Key, Known, KnownMount, MountKey
 from webhook.controller.kube import Namespaces
 from webhook.controller.session import BUCKET_WAIT_S, Session
 from webhook.rolecheck.bindings.load import API_VERSION, KIND, BindingsError, load
@@ -77,7 +77,7 @@ class _EndedError(Exception):
     """Vault is not there at present: the rest of the poll would only wait for it."""
 
 
-class Reader:
+class VaultReader:
     """Reads."""
 
     def __init__(
@@ -276,7 +276,7 @@ class Reader:
             if names is None and not is_told and config is None:
                 raise DeniedError("no roles, and whether the mount exists is unknown")
             with self._change() as known:
-                mount = known.mounts.setdefault(key, Mount(type=knowledge.type_of(config, ())))
+                mount = known.mounts.setdefault(key, KnownMount(type=knowledge.type_of(config, ())))
                 knowledge.take_list(mount, names or (), asked_at=asked_at)
             result.not_listed.discard(key)
         problem = result.problems.get(f"{place}/config")
@@ -315,7 +315,7 @@ class Reader:
             space = known.space(key.namespace)
             if fields is not None and (mount is None or not space.auth_is_known):
                 guess = knowledge.type_of(mount.config if mount else None, (fields,))
-                mount = mount or known.mounts.setdefault((key.namespace, key.mount), Mount(type=guess))
+                mount = mount or known.mounts.setdefault((key.namespace, key.mount), KnownMount(type=guess))
                 mount.type = guess
             before = mount.roles.get(key.name) if mount else None
             if mount is None or (before is not None and before.read_at > asked_at):
@@ -334,7 +334,7 @@ class Reader:
         for name in knowledge.policies_of(role):
             text = space.policies.get(name)
             if text is None:
-                text = space.policies[name] = Text()
+                text = space.policies[name] = Body()
             if text is not None and text.read_at == NEVER:
                 self._shared.wanted[Key(namespace, "", name)] = None
 
@@ -350,7 +350,7 @@ class Reader:
             policies = self._shared.known.space(key.namespace).policies
             before = policies.pop(key.name, None)
             if text is not None or is_denied:
-                policies[key.name] = Text(text, self._now())
+                policies[key.name] = Body(text, self._now())
             if before is None or key.name not in policies or before.value != text:
                 self._shared.changed = True
 

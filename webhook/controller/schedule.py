@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from webhook.controller.known import NEVER, Key, Text
+from webhook.controller.known import NEVER, Body, Key
 
 JITTER = 0.2  # of the interval, so that replicas spread
 BACKOFF_MIN_S, BACKOFF_MAX_S = 5.0, 300.0
@@ -26,7 +26,7 @@ def pause_s(interval_s: float, *, failures: int, retry_after_s: float, chance: f
 
 
 def reading_order(
-    texts: Iterable[tuple[Key, Text[Any]]], asked: Mapping[Key, float], *, now: float, interval_s: float
+    texts: Iterable[tuple[Key, Body[Any]]], asked: Mapping[Key, float], *, now: float, interval_s: float
 ) -> list[Key]:
     """Return what to read in one poll: asked for by pods, then never read, then a part of the rest, oldest first.
 

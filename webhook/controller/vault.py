@@ -1,6 +1,6 @@
 """What we read of Vault, through hvac, whose exceptions stop here: a method a question, SourceErrors for no answer.
 
-To read something more: a method of `Vault`, a path in grants.py, a test against a real server.
+To read something more: a method of `Vault`, a path in policy.py, a test against a real server.
 Absence is told by a 404 that Vault itself wrote; everything else that is no answer raises.
 """
 

@@ -42,7 +42,7 @@ class Volume(Struct, frozen=True):
         return next((s.serviceAccountToken for s in sources or () if s.serviceAccountToken), None)
 
 
-class Mount(Struct, frozen=True):
+class VolumeMount(Struct, frozen=True):
     """A mount of a container."""
 
     name: str | None = None
@@ -67,12 +67,12 @@ class Container(Struct, frozen=True):
 
     name: str | None = None
     restartPolicy: str | None = None
-    volumeMounts: list[Mount] | None = None
+    volumeMounts: list[VolumeMount] | None = None
     securityContext: SecurityContext | None = None
     env: Raw | UnsetType = UNSET
 
     @property
-    def mounts(self) -> Sequence[Mount]:
+    def mounts(self) -> Sequence[VolumeMount]:
         """Its mounts, an absent list as an empty one."""
         return self.volumeMounts or ()
 

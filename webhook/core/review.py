@@ -35,7 +35,7 @@ class PodError(ValueError):
         self.review = review
 
 
-class Kind(Struct, frozen=True):
+class GroupVersionKind(Struct, frozen=True):
     """A group, version and kind."""
 
     group: str | None = None
@@ -47,7 +47,7 @@ class _Head(Struct, frozen=True):
     """The members of an admission request we read, but the object."""
 
     uid: str
-    kind: Kind | None = None
+    kind: GroupVersionKind | None = None
     subResource: str | None = None
     namespace: str | None = None
     operation: str | None = None

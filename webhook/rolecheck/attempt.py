@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from webhook.reasons import Reason
-from webhook.rolecheck.bindings.roles import Token
+from webhook.rolecheck.bindings.roles import TokenTerms
 from webhook.rolecheck.bindings.snapshot import AuthMount
-from webhook.rolecheck.login_request import Claim, Rules
+from webhook.rolecheck.login_request import LoginRequest, Rules
 from webhook.rolecheck.verdict import Level, Problem
 
 Problems = list[Problem]
 
 
 class Attempt(NamedTuple):
-    """A claim at its mount."""
+    """A login at its mount."""
 
-    claim: Claim
+    request: LoginRequest
     mount: AuthMount
     rules: Rules
     labels: Mapping[str, str] | None  # of the pod's namespace; None: unknown
@@ -23,7 +23,7 @@ class Attempt(NamedTuple):
     @property
     def issuer(self) -> str:
         """Return the issuer of the pod's token; "" is unknown."""
-        return self.claim.issuer or self.rules.cluster_issuer
+        return self.request.issuer or self.rules.cluster_issuer
 
 
 def audience_text(audience: tuple[str, ...]) -> str:
@@ -47,7 +47,7 @@ def wildcard_problem(what: str, attempt: Attempt) -> Problem | None:
     return Problem(attempt.rules.wildcard, Reason.WILDCARD_BINDING, {"what": what})
 
 
-def token_problems(token: Token, attempt: Attempt) -> Problems:
+def token_problems(token: TokenTerms, attempt: Attempt) -> Problems:
     """Check what a role says of the token it issues."""
     found: Problems = []
     if token.forbidden_policy:
@@ -56,11 +56,11 @@ def token_problems(token: Token, attempt: Attempt) -> Problems:
         found.append(Problem(Level.WARN, Reason.BOUND_CIDR_UNDECIDABLE))
     if token.uses:
         found.append(Problem(Level.WARN, Reason.TOKEN_USE_LIMITED, {"uses": f"{token.uses:g}"}))
-    if attempt.rules.lifetime_advisories and _outlives(token, attempt.claim.expiration_s):
-        details = {"ttl": f"{token.ttl_s:g}", "expiration": attempt.claim.expiration_s}
+    if attempt.rules.lifetime_advisories and _outlives(token, attempt.request.expiration_s):
+        details = {"ttl": f"{token.ttl_s:g}", "expiration": attempt.request.expiration_s}
         found.append(Problem(Level.WARN, Reason.TOKEN_OUTLIVES_IDENTITY, details))
     return found
 
 
-def _outlives(token: Token, expiration_s: int | None) -> bool:
+def _outlives(token: TokenTerms, expiration_s: int | None) -> bool:
     return expiration_s is not None and not token.period_s and token.ttl_s > expiration_s

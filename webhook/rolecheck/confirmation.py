@@ -11,7 +11,7 @@ from msgspec import Struct
 from webhook.reasons import Reason
 from webhook.rolecheck.bindings.snapshot import AuthMount, PolicyEntry, RoleState, Snapshot
 from webhook.rolecheck.login import DENY_ORDER, auth_path
-from webhook.rolecheck.login_request import Claim
+from webhook.rolecheck.login_request import LoginRequest
 
 ANSWER_WITHIN_S = 1.0  # whatever happens behind the question
 LINE_MAX_BYTES = 1 << 16  # of a question
@@ -56,12 +56,12 @@ class Failure(Struct, frozen=True):
     error: str
 
 
-def question_of(claim: Claim, *, policies: bool = False) -> Question | None:
-    """Return the question about a claim's role; None where it names none."""
-    path = auth_path(claim)
-    if not path.mount or not claim.role:
+def question_of(request: LoginRequest, *, policies: bool = False) -> Question | None:
+    """Return the question about a login's role; None where it names none."""
+    path = auth_path(request)
+    if not path.mount or not request.role:
         return None
-    return Question(path.namespace, path.mount, claim.role.lower(), claim.namespace, policies)
+    return Question(path.namespace, path.mount, request.role.lower(), request.namespace, policies)
 
 
 def overlay(snapshot: Snapshot, newer: Snapshot, question: Question) -> Snapshot:

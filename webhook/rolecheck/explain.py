@@ -17,7 +17,7 @@ from webhook.rolecheck.bindings.load import BindingsError, load
 from webhook.rolecheck.bindings.selector import ParseYaml
 from webhook.rolecheck.bindings.snapshot import Snapshot
 from webhook.rolecheck.bindings.vault_values import clean, unix_time
-from webhook.rolecheck.login_request import Claim, Disclosure, Lapse, Mode, PolicyCheck, Rules
+from webhook.rolecheck.login_request import Disclosure, Lapse, LoginRequest, Mode, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Level, Verdict
 
 
@@ -96,12 +96,14 @@ def _read(case: Mapping[str, Any]) -> _Case:
 
 def _judge(case: _Case, parse_yaml: ParseYaml) -> Verdict:
     snapshot, now = _snapshot(case, parse_yaml), _now(case)
-    claim, rules = _claim(case), _rules(case.settings or _Settings())
+    login_request, rules = _login_request(case), _rules(case.settings or _Settings())
     path = case.request.secret_path
     if path is None:
-        return login.check(claim, snapshot, rules, now)
+        return login.check(login_request, snapshot, rules, now)
     # the login is taken for granted: neither the age of the data nor the pod's token counts
-    return check_path(path, replace(claim, has_token=True), snapshot, replace(rules, max_staleness_s=math.inf), now)
+    return check_path(
+        path, replace(login_request, has_token=True), snapshot, replace(rules, max_staleness_s=math.inf), now
+    )
 
 
 def _snapshot(case: _Case, parse_yaml: ParseYaml) -> Snapshot | None:
@@ -120,9 +122,9 @@ def _now(case: _Case) -> float | None:
         raise CaseError(f"now: {error} is no RFC 3339 time") from error
 
 
-def _claim(case: _Case) -> Claim:
+def _login_request(case: _Case) -> LoginRequest:
     request, identity = case.request, case.identity
-    return Claim(
+    return LoginRequest(
         server=request.server,
         auth_type=request.auth_type,
         auth_path=request.auth_path,

@@ -23,7 +23,7 @@ _STRING, _NUMBER, _LIST, _ANYTHING = Unknown("string"), Unknown("number"), Unkno
 
 
 def problems(role: JwtRole, attempt: Attempt) -> Problems:
-    """Return what stands between the claim and the role, in no particular order."""
+    """Return what stands between the request and the role, in no particular order."""
     if not role.user_claim:
         found = [Problem(Level.DENY, Reason.ROLE_INVALID, {"detail": "it has no user_claim"})]
     elif role.role_type == "oidc":
@@ -36,20 +36,20 @@ def problems(role: JwtRole, attempt: Attempt) -> Problems:
 
 def token_claims(attempt: Attempt) -> dict[str, Any]:
     """Return the claims of the token the kubelet will project for the pod."""
-    claim = attempt.claim
-    account = claim.service_account or "default"
+    request = attempt.request
+    account = request.service_account or "default"
     return {
-        "sub": f"system:serviceaccount:{claim.namespace}:{account}",
-        "aud": _LIST if claim.audience is None else list(claim.audience),
+        "sub": f"system:serviceaccount:{request.namespace}:{account}",
+        "aud": _LIST if request.audience is None else list(request.audience),
         "iss": attempt.issuer or _STRING,
         "exp": _NUMBER,
         "iat": _NUMBER,
         "nbf": _NUMBER,
         "jti": _STRING,
         "kubernetes.io": {
-            "namespace": claim.namespace,
-            "serviceaccount": {"name": account, "uid": claim.uid or _STRING},
-            "pod": {"name": claim.pod_name or _STRING, "uid": _STRING},
+            "namespace": request.namespace,
+            "serviceaccount": {"name": account, "uid": request.uid or _STRING},
+            "pod": {"name": request.pod_name or _STRING, "uid": _STRING},
             "node": _ANYTHING,
             "warnafter": _ANYTHING,
         },
@@ -100,7 +100,7 @@ def _subject(role: JwtRole, _: Attempt, claims: Mapping[str, Any]) -> Problem | 
 
 
 def _audience(role: JwtRole, attempt: Attempt, _: Mapping[str, Any]) -> Problem | None:
-    audience = attempt.claim.audience
+    audience = attempt.request.audience
     if not role.audiences:
         return Problem(Level.DENY, Reason.AUDIENCE_NOT_BOUND)
     expected = {"raud": " or ".join(sorted(role.audiences))}

@@ -12,7 +12,7 @@ ALIAS_NAME_SOURCES = ("", "serviceaccount_uid", "serviceaccount_name")
 
 
 def problems(role: KubernetesRole, attempt: Attempt) -> Problems:
-    """Return what stands between the claim and the role, in no particular order."""
+    """Return what stands between the request and the role, in no particular order."""
     defect = _defect(role)
     if defect:
         return [Problem(Level.DENY, Reason.ROLE_INVALID, {"detail": defect}), *token_problems(role.token, attempt)]
@@ -36,7 +36,7 @@ def _issuer(_: KubernetesRole, attempt: Attempt) -> Problem | None:
 
 
 def _audience(role: KubernetesRole, attempt: Attempt) -> Problem | None:
-    audience = attempt.claim.audience
+    audience = attempt.request.audience
     if not role.audience:
         required = attempt.rules.require_audience
         return None if required is Level.ALLOW else Problem(required, Reason.AUDIENCE_NOT_CONFIGURED)
@@ -48,13 +48,13 @@ def _audience(role: KubernetesRole, attempt: Attempt) -> Problem | None:
 
 
 def _service_account(role: KubernetesRole, attempt: Attempt) -> Problem | None:
-    if role.accounts.admit(attempt.claim.service_account or "default"):
+    if role.accounts.admit(attempt.request.service_account or "default"):
         return None
     return Problem(Level.DENY, Reason.SERVICE_ACCOUNT_NOT_BOUND, _bound(role.accounts, attempt))
 
 
 def _namespace(role: KubernetesRole, attempt: Attempt) -> Problem | None:
-    if role.namespaces.admit(attempt.claim.namespace):
+    if role.namespaces.admit(attempt.request.namespace):
         return None
     if role.selector is None:
         return Problem(Level.DENY, Reason.NAMESPACE_NOT_BOUND, _bound(role.namespaces, attempt))
@@ -78,7 +78,7 @@ def _selected(selector: Selector, role: KubernetesRole, attempt: Attempt) -> Pro
 
 def _reviewer(_: KubernetesRole, attempt: Attempt) -> Problem | None:
     """A mount without credential of its own has each token review itself; the API server must accept it as bearer."""
-    audience, accepted = attempt.claim.audience, attempt.rules.api_server_audiences
+    audience, accepted = attempt.request.audience, attempt.rules.api_server_audiences
     if not attempt.mount.config.reviewer_is_missing or audience is None:
         return None
     if accepted is None:

@@ -1,4 +1,4 @@
-"""May this identity log in to this role? A claim, a snapshot and the rules in, one Verdict out.
+"""May this identity log in to this role? A login request, a snapshot and the rules in, one Verdict out.
 
 What is found is a Problem, put into words only then: an allowed login builds no text.
 To add a check: a function in kubernetes.py or jwt.py, its Reason with a row in reasons.py and
@@ -16,7 +16,7 @@ from webhook.rolecheck import jwt, kubernetes
 from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.roles import JwtRole, Role
 from webhook.rolecheck.bindings.snapshot import ROLE_TYPES, AuthMount, RoleState, Snapshot
-from webhook.rolecheck.login_request import Claim, Disclosure, Lapse, Mode, Rules
+from webhook.rolecheck.login_request import Disclosure, Lapse, LoginRequest, Mode, Rules
 from webhook.rolecheck.verdict import Level, Problem, Verdict, softened, verdict
 from webhook.rolecheck.wording import finding
 
@@ -89,99 +89,99 @@ class AuthPath(Struct, frozen=True):
 
 
 class Target(Struct, frozen=True):
-    """The role a claim names, found."""
+    """The role a login names, found."""
 
     mount: AuthMount
     role: Role
 
 
-Outcome = Target | Problem | Verdict
+Resolution = Target | Problem | Verdict
 
 
-def check(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Verdict:
+def check(request: LoginRequest, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Verdict:
     """Judge one login.
 
     Args:
-        claim: who asks for which role.
+        request: who asks for which role.
         snapshot: what is known of the server; None: nothing yet.
         rules: the settings.
         now: Unix seconds; None: the age of the data does not count.
     """
-    return judge(find(claim, snapshot, rules, now), claim, snapshot, rules)
+    return judge(find(request, snapshot, rules, now), request, snapshot, rules)
 
 
-def find(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Outcome:
-    """Return the role to judge a claim by; or the one problem, or the verdict, that ends the check before it is read."""
+def find(request: LoginRequest, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Resolution:
+    """Return the role to judge a login by; or the one problem, or the verdict, that ends the check before it is read."""
     if rules.mode is Mode.OFF:
         return ALLOWED
-    if not claim.config_inspected:
+    if not request.config_inspected:
         return NOT_INSPECTED
-    return resolve(claim, snapshot, rules, now)
+    return resolve(request, snapshot, rules, now)
 
 
-def judge(found: Outcome, claim: Claim, snapshot: Snapshot | None, rules: Rules) -> Verdict:
+def judge(found: Resolution, request: LoginRequest, snapshot: Snapshot | None, rules: Rules) -> Verdict:
     """Judge one login by what `find` found."""
     if isinstance(found, Verdict):
         return found
     if isinstance(found, Problem):
-        return _judged((found,), claim, rules)
-    attempt = Attempt(claim, found.mount, rules, _labels(claim, snapshot))
+        return _judged((found,), request, rules)
+    attempt = Attempt(request, found.mount, rules, _labels(request, snapshot))
     role = found.role
     problems = jwt.problems(role, attempt) if isinstance(role, JwtRole) else kubernetes.problems(role, attempt)
     if not problems:
         return ALLOWED
-    return _judged(problems, claim, rules)
+    return _judged(problems, request, rules)
 
 
-def resolve(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Outcome:
+def resolve(request: LoginRequest, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Resolution:
     """Find the role, whatever the mode."""
     if snapshot is None:
         return Problem(_LAPSE_LEVEL[rules.on_unavailable], Reason.BINDINGS_UNAVAILABLE)
-    path = auth_path(claim)
+    path = auth_path(request)
     mount = snapshot.auth_mount(path.namespace, path.mount)
-    is_covered = _is_covered(claim.server, snapshot.server_address)
+    is_covered = _is_covered(request.server, snapshot.server_address)
     stale = _staleness(snapshot, mount, rules, now) if is_covered else None
     if stale is not None:
         return stale
-    if claim.auth_type in TOKEN_FILE_TYPES:
+    if request.auth_type in TOKEN_FILE_TYPES:
         return NOT_CHECKED
-    if claim.auth_type in TOKEN_TYPES and not claim.has_token:
+    if request.auth_type in TOKEN_TYPES and not request.has_token:
         return Problem(Level.DENY, Reason.TOKEN_VOLUME_MISSING)
     if not is_covered:
         return Problem(Level.WARN, Reason.SERVER_NOT_COVERED)
-    return _resolve_mount(claim, mount, rules, is_partial=bool(path.mount) and not snapshot.auth_is_complete)
+    return _resolve_mount(request, mount, rules, is_partial=bool(path.mount) and not snapshot.auth_is_complete)
 
 
-def _resolve_mount(claim: Claim, mount: AuthMount | None, rules: Rules, *, is_partial: bool) -> Outcome:
+def _resolve_mount(request: LoginRequest, mount: AuthMount | None, rules: Rules, *, is_partial: bool) -> Resolution:
     if mount is None and is_partial:
         return Problem(Level.WARN, Reason.AUTH_MOUNT_NOT_COVERED)
     if mount is None:
         return Problem(Level.DENY, Reason.AUTH_MOUNT_UNKNOWN)
-    is_examined = claim.auth_type in TOKEN_TYPES
-    if not is_examined and mount.type == claim.auth_type:
+    is_examined = request.auth_type in TOKEN_TYPES
+    if not is_examined and mount.type == request.auth_type:
         return NOT_CHECKED
     if not is_examined or mount.type not in ROLE_TYPES:
-        return Problem(Level.DENY, Reason.AUTH_TYPE_MISMATCH, {"type": mount.type, "auth_type": claim.auth_type})
-    return _resolve_role(claim, mount, rules)
+        return Problem(Level.DENY, Reason.AUTH_TYPE_MISMATCH, {"type": mount.type, "auth_type": request.auth_type})
+    return _resolve_role(request, mount, rules)
 
 
-def _resolve_role(claim: Claim, mount: AuthMount, rules: Rules) -> Outcome:
-    if not claim.role:
+def _resolve_role(request: LoginRequest, mount: AuthMount, rules: Rules) -> Resolution:
+    if not request.role:
         return Problem(Level.DENY, Reason.ROLE_MISSING)
-    role = mount.role(claim.role)
+    role = mount.role(request.role)
     if role is RoleState.UNREADABLE:
         return Problem(_LAPSE_LEVEL[rules.on_unavailable], Reason.ROLE_UNREADABLE)
     if role is RoleState.ABSENT:
         if not mount.complete:
             return Problem(Level.WARN, Reason.ROLE_NOT_COVERED)
-        return Problem(Level.DENY, Reason.ROLE_NOT_FOUND, _similar(claim.role, mount, rules))
+        return Problem(Level.DENY, Reason.ROLE_NOT_FOUND, _similar(request.role, mount, rules))
     return Target(mount, role)
 
 
-def auth_path(claim: Claim) -> AuthPath:
-    """Return the mount the claim's path leads to and its Vault namespace, slashes in excess dropped."""
-    segments = [segment for segment in claim.auth_path.split("/") if segment]
-    namespace = claim.vault_namespace.strip("/")
+def auth_path(request: LoginRequest) -> AuthPath:
+    """Return the mount the request's path leads to and its Vault namespace, slashes in excess dropped."""
+    segments = [segment for segment in request.auth_path.split("/") if segment]
+    namespace = request.vault_namespace.strip("/")
     if "auth" not in segments[:-1]:
         return AuthPath(namespace, "")
     position = segments.index("auth")
@@ -201,7 +201,7 @@ def _staleness(snapshot: Snapshot, mount: AuthMount | None, rules: Rules, now: f
 
 
 def _is_covered(claimed: str, known: str) -> bool:
-    """Tell whether the data may speak of the claim's server: always where either address is not given."""
+    """Tell whether the data may speak of the request's server: always where either address is not given."""
     return not known or not claimed or claimed == known or _origin(claimed) == _origin(known)
 
 
@@ -215,30 +215,30 @@ def _origin(address: str) -> tuple[str, str, int | None, str]:
     return parts.scheme, (parts.hostname or "").rstrip("."), port, parts.path.rstrip("/")
 
 
-def _labels(claim: Claim, snapshot: Snapshot | None) -> Mapping[str, str] | None:
-    if claim.namespace_labels is not None or snapshot is None:
-        return claim.namespace_labels
-    return snapshot.namespaces.get(claim.namespace)
+def _labels(request: LoginRequest, snapshot: Snapshot | None) -> Mapping[str, str] | None:
+    if request.namespace_labels is not None or snapshot is None:
+        return request.namespace_labels
+    return snapshot.namespaces.get(request.namespace)
 
 
-def _judged(problems: Iterable[Problem], claim: Claim, rules: Rules) -> Verdict:
+def _judged(problems: Iterable[Problem], request: LoginRequest, rules: Rules) -> Verdict:
     """Put the problems into words and order."""
-    subject = subject_of(claim)
+    subject = subject_of(request)
     full = rules.disclosure is Disclosure.FULL
     ordered = sorted(problems, key=lambda problem: _RANK[problem.level, problem.reason])
     strict = verdict((finding(problem, subject, full=full) for problem in ordered), ALLOWED)
     return softened(strict) if rules.mode is Mode.WARN else strict
 
 
-def subject_of(claim: Claim) -> dict[str, Any]:
-    """Return what the sentences about a claim may name."""
-    path = auth_path(claim)
+def subject_of(request: LoginRequest) -> dict[str, Any]:
+    """Return what the sentences about a login may name."""
+    path = auth_path(request)
     return {
-        "role": claim.role,
-        "mount": f"auth/{path.mount}" if path.mount else claim.auth_path,
+        "role": request.role,
+        "mount": f"auth/{path.mount}" if path.mount else request.auth_path,
         "vns": path.namespace or "root",
-        "sa": claim.service_account or "default",
-        "ns": claim.namespace,
+        "sa": request.service_account or "default",
+        "ns": request.namespace,
         "similar": "",
         "bound": "",
         "label": "",

@@ -1,4 +1,4 @@
-"""Who asks for what: a claim to a Vault role, and the rules of this installation it is judged by."""
+"""Who asks for what: a login at a Vault role, and the rules of this installation it is judged by."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -55,7 +55,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     disclosure: Disclosure = Disclosure.MINIMAL
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class LoginRequest(Struct, frozen=True, kw_only=True):
     """A login some agent will try: which role of which server, and as whom."""
 
     server: str = ""  # the address the agent will use; "" where it is not known

@@ -13,7 +13,7 @@ import msgspec
 
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.rolecheck.confirmation import Question
-from webhook.server.confirm import Confirmations
+from webhook.server.confirmation_client import ConfirmationClient
 from webhook.server.logs import Decided, Logger
 from webhook.server.metrics import Decision, Tally
 
@@ -86,7 +86,7 @@ class Application:
         tally: Tally,
         log: Logger,
         log_decision: Callable[[Decided], None] | None,
-        confirmations: Confirmations | None = None,
+        confirmations: ConfirmationClient | None = None,
     ) -> None:
         """Set up.
 

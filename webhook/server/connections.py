@@ -15,7 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from webhook.server.tls import Identity
+from webhook.server.tls import ServingTls
 
 HEAD_MAX_BYTES = 64 << 10
 PIPELINE_MAX = 4  # the API server sends the next request after the answer
@@ -188,7 +188,7 @@ class Connections:
         self,
         config: Config,
         *,
-        identity: Identity | None,
+        identity: ServingTls | None,
         limits: Limits,
         cut: Callable[[str], None],
         listeners: Sequence[socket.socket],

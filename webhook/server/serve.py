@@ -34,7 +34,7 @@ from webhook.server import admin, logs, state
 from webhook.server.admin_worker import AdminWorker
 from webhook.server.asgi import Admits
 from webhook.server.runtime import Folders, Running
-from webhook.server.tls import Identity
+from webhook.server.tls import ServingTls
 from webhook.server.worker import AdmissionWorker
 from webhook.settings.parsers import Address
 from webhook.settings.read import Settings
@@ -61,7 +61,7 @@ def serve(settings: Settings, *, admission: Admits | None = None) -> int:
     log = logs.configure(level=settings.log_level, log_format=settings.log_format, lines=logs.Lines())
     with ExitStack() as held:
         try:
-            Identity(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)  # or ValueError
+            ServingTls(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)  # or ValueError
             root = settings.runtime_dir or held.enter_context(tempfile.TemporaryDirectory(prefix="vault-webhook-"))
             folders = Folders(Path(root))
             folders.prepare()

@@ -55,7 +55,7 @@ class Certificate:
     size_bytes: int  # of both files
 
 
-class Identity:
+class ServingTls:
     """Who we are to clients: `context` starts every connection, `certificate` may be replaced at any time."""
 
     def __init__(self, *, min_version: str, cipher_suites: str) -> None:

@@ -23,13 +23,13 @@ from webhook import yaml_text
 from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.server import logs, state
 from webhook.server.asgi import Application
-from webhook.server.confirm import Confirmations
+from webhook.server.confirmation_client import ConfirmationClient
 from webhook.server.connections import UVICORN_OPTIONS, Connections, Limits
 from webhook.server.files import Keeper, Watched
 from webhook.server.metrics import Tally
 from webhook.server.runtime import Running
 from webhook.server.state import BEAT_S, BindingsState, CertificateState, WorkerState
-from webhook.server.tls import Certificate, Identity
+from webhook.server.tls import Certificate, ServingTls
 from webhook.settings.read import Settings
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class _Serving:
         self._beat_written = 0.0
         self._draining = asyncio.Event()
         self._hurrying = asyncio.Event()
-        self._identity = Identity(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)
+        self._identity = ServingTls(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)
         self._certificate: Watched[Certificate] = self._watch(
             "certificate", (settings.tls_cert_file, settings.tls_key_file), lambda paths: self._identity.read(*paths)
         )
@@ -101,7 +101,7 @@ class _Serving:
             tally=self._tally,
             log=self._log,
             log_decision=self._log_decision(),
-            confirmations=Confirmations(settings.confirm_socket) if settings.confirm_socket else None,
+            confirmations=ConfirmationClient(settings.confirm_socket) if settings.confirm_socket else None,
         )
         config.load()
         self._connections = Connections(

@@ -8,13 +8,13 @@ from webhook.core.annotations.family import OPENBAO, VAULT
 from webhook.core.annotations.go_values import backoffs_fit
 from webhook.core.annotations.presets import Policy, Preset, PresetMode
 from webhook.core.annotations.read import Reader
-from webhook.core.inject.pod_settings import Profile, SidecarMode
+from webhook.core.inject.pod_settings import PodSettings, SidecarMode
 from webhook.core.refusal import clean
 from webhook.rolecheck.login_request import Disclosure, Lapse, Mode, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Level
 from webhook.settings.control import Control, control
 from webhook.settings.parsers import Address
-from webhook.settings.rows import PREFIX, ROWS, Row
+from webhook.settings.rows import PREFIX, ROWS, SettingRow
 
 _LEVELS = {"allow": Level.ALLOW, "off": Level.ALLOW, "warn": Level.WARN, "deny": Level.DENY}
 
@@ -47,7 +47,7 @@ class Settings:
     runtime_dir: str
     bindings: str
     binding_check: str
-    profile: Profile  # what shapes a pod
+    pod_settings: PodSettings  # what shapes a pod
     rules: Rules  # what the role check goes by
     policy: Policy  # what annotations may do
     reader: Reader  # reads annotations with these settings' defaults
@@ -86,7 +86,7 @@ def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     fields["binding_check"] = found["BINDING_CHECK"] or ("enforce" if found["BINDINGS"] else "off")
     return Settings(
         **fields,
-        profile=_profile(found),
+        pod_settings=_pod_settings(found),
         rules=_rules(found, fields["binding_check"]),
         policy=_policy(found),
         reader=_reader(given),
@@ -95,7 +95,7 @@ def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _text(row: Row, flags: Mapping[str, str], environment: Mapping[str, str]) -> str:
+def _text(row: SettingRow, flags: Mapping[str, str], environment: Mapping[str, str]) -> str:
     if row.option in flags:
         return flags[row.option]
     for variable in (row.variable, *row.also):
@@ -123,8 +123,8 @@ def _check_together(given: Mapping[str, str]) -> None:
         )
 
 
-def _profile(found: Mapping[str, Any]) -> Profile:
-    return Profile(
+def _pod_settings(found: Mapping[str, Any]) -> PodSettings:
+    return PodSettings(
         sidecar_mode=SidecarMode(found["SIDECAR_MODE"]),
         token_audience=found["TOKEN_AUDIENCE"],
         token_expiration_s=found["TOKEN_EXPIRATION"],

@@ -18,7 +18,7 @@ from webhook.settings.control import VaultAuth
 PREFIX = "AGENT_INJECT_"
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class SettingRow(Struct, frozen=True, kw_only=True):
     """One setting; `read` raises ValueError whose text says what is wanted."""
 
     variable: str  # without PREFIX
@@ -41,11 +41,11 @@ class Row(Struct, frozen=True, kw_only=True):
         return self.variable.lower() + ("_s" if self.read in (go_values.duration_s, parsers.deadline_s) else "")
 
 
-def _of(variable: str, annotation: str, effect: str, **rest: Any) -> Row:
+def _of(variable: str, annotation: str, effect: str, **rest: Any) -> SettingRow:
     """Return the row of a setting that is an annotation's default, with that annotation's reader and default."""
     row = BY_KEY[annotation]
     default = rest.pop("default", row.default or "")
-    return Row(
+    return SettingRow(
         variable=variable,
         read=row.read,
         default=default,
@@ -56,11 +56,11 @@ def _of(variable: str, annotation: str, effect: str, **rest: Any) -> Row:
     )
 
 
-def _row(variable: str, read: Callable[[str], Any], default: str, effect: str, **rest: Any) -> Row:
-    return Row(variable=variable, read=read, default=default, effect=effect, **rest)
+def _row(variable: str, read: Callable[[str], Any], default: str, effect: str, **rest: Any) -> SettingRow:
+    return SettingRow(variable=variable, read=read, default=default, effect=effect, **rest)
 
 
-ROWS: tuple[Row, ...] = (
+ROWS: tuple[SettingRow, ...] = (
     # serving
     _row("LISTEN", parsers.address, ":8080", "Address of the TLS port the API server calls."),
     _row("ADMIN_LISTEN", parsers.address, ":8081", "Address of the plain port of probes, metrics and status pages."),
@@ -130,7 +130,7 @@ ROWS: tuple[Row, ...] = (
     _of("RUN_AS_GROUP", "agent-run-as-group", "gid of the agents."),
     _of("RUN_AS_SAME_USER", "agent-run-as-same-user", "Run agents as the app's user."),
     _of("SET_SECURITY_CONTEXT", "agent-set-security-context", "Give agents a security context."),
-    Row(
+    SettingRow(
         variable="DEFAULT_TEMPLATE",
         read=parsers.choice("map", "json"),
         default="map",

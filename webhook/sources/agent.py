@@ -10,17 +10,17 @@ from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject.container_patch import config_of
-from webhook.core.inject.login_token import Token
+from webhook.core.inject.login_token import LoginToken
 from webhook.core.inject.names import API_TOKEN_PATH
 from webhook.core.inject.plan import Plan
 from webhook.core.pod import Pod, Spec, service_account
 from webhook.core.refusal import Refused, refused, warning
 from webhook.reasons import Reason
 from webhook.rolecheck import login
-from webhook.rolecheck.acl.check import Reads
+from webhook.rolecheck.acl.check import ReadAccess
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.rolecheck.bindings.roles import KubernetesRole
-from webhook.rolecheck.login_request import Claim, PolicyCheck, Rules
+from webhook.rolecheck.login_request import LoginRequest, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Finding, Level
 
 _TOKEN_PATH_MEMBER = {"kubernetes": "token_path", "jwt": "path"}
@@ -33,7 +33,7 @@ _KEY_OF = {  # the annotation a finding is about, where it is not the role
 }
 
 
-class Checked(Struct, frozen=True):
+class Passed(Struct, frozen=True):
     """What the check lets pass."""
 
     warnings: tuple[str, ...] = ()  # for the author
@@ -44,7 +44,7 @@ def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> 
     """Return the audience the role demands, "" where there is none, it is unknown, or it is one of the API server's."""
     if snapshot is None:
         return ""
-    claim = Claim(
+    request = LoginRequest(
         auth_type=intent.auth_type,
         auth_path=intent.auth_path,
         vault_namespace=intent.namespace,
@@ -52,7 +52,7 @@ def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> 
         service_account="",
         namespace="",
     )
-    target = login.resolve(claim, snapshot, rules, None)
+    target = login.resolve(request, snapshot, rules, None)
     if not isinstance(target, login.Target):
         return ""
     role = target.role
@@ -61,7 +61,9 @@ def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> 
     return next((audience for audience in audiences if audience and audience not in api_server), "")
 
 
-def claim_of(pod: Pod, intent: Intent, token: Token, plan: Plan, namespace: str, rules: Rules) -> Claim:
+def login_request(
+    pod: Pod, intent: Intent, token: LoginToken, plan: Plan, namespace: str, rules: Rules
+) -> LoginRequest:
     """Return the login the agent of this pod will try.
 
     Args:
@@ -78,7 +80,7 @@ def claim_of(pod: Pod, intent: Intent, token: Token, plan: Plan, namespace: str,
     if inspected and (intent.sidecar_patch or intent.init_patch):
         patched = _of_agents(plan)
         wanted, inspected = patched or wanted, patched is not None
-    return Claim(
+    return LoginRequest(
         server=wanted.server,
         auth_type=wanted.auth_type,
         auth_path=wanted.auth_path,
@@ -130,7 +132,7 @@ def _role(intent: Intent) -> str:
     return intent.role or intent.auth_config.get("role", "")
 
 
-def _audience(wanted: _Wanted, token: Token, rules: Rules) -> tuple[str, ...] | None:
+def _audience(wanted: _Wanted, token: LoginToken, rules: Rules) -> tuple[str, ...] | None:
     """Return the audiences of the token the agent reads, None where they are unknown."""
     files = ("", token.file, f"{API_TOKEN_PATH}/{token.file_name}")
     if wanted.token_file not in files:
@@ -146,11 +148,11 @@ class _Remark(Struct, frozen=True):
     finding: Finding
 
 
-def check(claim: Claim, intent: Intent, snapshot: Snapshot | None, rules: Rules, now: float) -> Checked:
+def check(request: LoginRequest, intent: Intent, snapshot: Snapshot | None, rules: Rules, now: float) -> Passed:
     """Let a pod pass, with warnings where something is doubtful; or refuse it.
 
     Args:
-        claim: the login its agent will try.
+        request: the login its agent will try.
         intent: what its author asks for; the secrets among it are checked against the role's policies.
         snapshot: the roles, None when there are none (yet).
         rules: the settings of the check.
@@ -159,28 +161,28 @@ def check(claim: Claim, intent: Intent, snapshot: Snapshot | None, rules: Rules,
     Raises:
         Refused: the role would not accept the login or, where policies are enforced, not let it read a secret.
     """
-    found = login.find(claim, snapshot, rules, now)
-    verdict = login.judge(found, claim, snapshot, rules)
+    found = login.find(request, snapshot, rules, now)
+    verdict = login.judge(found, request, snapshot, rules)
     remarks = [_Remark(*_subject(finding.reason, intent), finding) for finding in verdict.findings]
     if snapshot is not None and isinstance(found, login.Target) and verdict.decision is not Level.DENY:
-        remarks += _of_secrets(intent, found, claim, snapshot, rules, now)
+        remarks += _of_secrets(intent, found, request, snapshot, rules, now)
     if not remarks:
         return _PASSED
     if denies := [remark for remark in remarks if remark.finding.level is Level.DENY]:
         raise _refusal(denies, intent)
-    return Checked(tuple(_warnings(remarks, intent)), tuple(str(remark.finding.reason) for remark in remarks))
+    return Passed(tuple(_warnings(remarks, intent)), tuple(str(remark.finding.reason) for remark in remarks))
 
 
-_PASSED = Checked()
+_PASSED = Passed()
 
 
 def _of_secrets(
-    intent: Intent, target: login.Target, claim: Claim, snapshot: Snapshot, rules: Rules, now: float
+    intent: Intent, target: login.Target, request: LoginRequest, snapshot: Snapshot, rules: Rules, now: float
 ) -> Iterator[_Remark]:
     """Yield what the role's policies say of the paths the agent reads itself; what a template reads is its author's."""
     if rules.policy_check is PolicyCheck.OFF or target.role.token.forbidden_policy:
         return  # of a forbidden policy the login's verdict tells
-    reads = Reads(target, claim, snapshot, rules, now)
+    reads = ReadAccess(target, request, snapshot, rules, now)
     for secret in intent.secrets:
         if secret.path and not (secret.template or secret.template_file) and (finding := reads.finding(secret.path)):
             yield _Remark(secret.key, secret.path, finding)

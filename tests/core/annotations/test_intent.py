@@ -1,4 +1,4 @@
-"""What pods that ask alike share: forms with holes, and nothing of any one pod."""
+"""What pods that ask alike share: forms with slots, and nothing of any one pod."""
 
 import gc
 import json
@@ -7,7 +7,7 @@ import pytest
 
 from tests.core.asking import PREFIX, VAULT, Result, pod_with, review
 from webhook.admit import Admission
-from webhook.core.json_template import Form, elements, hole, rest
+from webhook.core.json_template import JsonTemplate, elements, more, slot
 from webhook.settings.read import read
 
 
@@ -19,13 +19,13 @@ def answers(*pods, **settings):
 
 @pytest.mark.parametrize("text", ["plain", "100%", "%(a)b", "%s", '"', "\0a\x02", "\x01a\x02", ",\x01a\x02", "ü"])
 def test_a_form_is_the_json_of_its_value_whatever_the_texts(text):
-    form = Form({"before": text, "a": hole("a"), "list": [text, rest("more")], text: "after"})
+    form = JsonTemplate({"before": text, "a": slot("a"), "list": [text, more("more")], text: "after"})
     filled = json.loads(form.fill({b"a": json.dumps(text).encode(), b"more": elements([text, {"x": text}]), b"b": b""}))
     assert filled == {"before": text, "a": text, "list": [text, text, {"x": text}], text: "after"}
 
 
 def test_a_rest_may_stay_empty():
-    assert Form([1, rest("more")]).fill({b"more": elements([])}) == b"[1]"
+    assert JsonTemplate([1, more("more")]).fill({b"more": elements([])}) == b"[1]"
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 from tests.core.asking import ask, pod_with
 from webhook.rolecheck.acl.check import check_path
 from webhook.rolecheck.bindings.load import Snapshot, load
-from webhook.rolecheck.login_request import Claim, Mode, PolicyCheck, Rules
+from webhook.rolecheck.login_request import LoginRequest, Mode, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Verdict
 from webhook.yaml_text import documents
 
 STRICT = Rules(policy_check=PolicyCheck.DENY)
-CLAIM = Claim(role="shop", service_account="web", namespace="shop", audience=("vault",))
+CLAIM = LoginRequest(role="shop", service_account="web", namespace="shop", audience=("vault",))
 READ = 'path "secret/data/shop/*" { capabilities = ["read"] }'
 MOUNTS = [{"path": "secret/", "type": "kv", "options": {"version": "2"}}, {"path": "old/", "type": "kv"}]
 
@@ -37,7 +37,7 @@ def shown(verdict: Verdict) -> str:
     return f"{verdict.decision} {verdict.reason}"
 
 
-def judged(known: Snapshot, path: str = "secret/shop/db", rules: Rules = STRICT, claim: Claim = CLAIM) -> str:
+def judged(known: Snapshot, path: str = "secret/shop/db", rules: Rules = STRICT, claim: LoginRequest = CLAIM) -> str:
     return shown(check_path(path, claim, known, rules, None))
 
 
@@ -149,7 +149,7 @@ def test_policies_and_mounts_are_those_of_the_role_s_vault_namespace() -> None:
     policies = [{"name": "p0", "hcl": READ, "namespace": "team-a"}]
     mounts = [{"path": "secret", "type": "kv", "options": {"version": 2}, "namespace": "team-a"}]
     known = snapshot(READ, mount={"namespace": "team-a"}, policies=policies, mounts=mounts)
-    there = Claim(role="shop", service_account="web", namespace="shop", vault_namespace="team-a")
+    there = LoginRequest(role="shop", service_account="web", namespace="shop", vault_namespace="team-a")
     assert judged(known, claim=there) == "allow SecretReadable"
 
 

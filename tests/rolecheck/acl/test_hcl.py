@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.rolecheck.acl.hcl import Item, Items, PolicyTextError, parse
+from webhook.rolecheck.acl.hcl import Item, Items, PolicySyntaxError, parse
 
 READ = Items((Item(("path", "a"), Items((Item(("capabilities",), ["read"]),))),))
 
@@ -110,12 +110,12 @@ def test_a_text_may_say_nothing(text: str) -> None:
     ],
 )
 def test_what_is_no_policy_is_refused(text: str) -> None:
-    with pytest.raises(PolicyTextError):
+    with pytest.raises(PolicySyntaxError):
         parse(text)
 
 
 def test_a_refusal_names_the_line() -> None:
-    with pytest.raises(PolicyTextError, match="line 3: want a value"):
+    with pytest.raises(PolicySyntaxError, match="line 3: want a value"):
         parse("x = 1\n\ny = }")
 
 
@@ -146,13 +146,13 @@ WORDS = [
 
 @given(words=st.lists(st.sampled_from(WORDS), max_size=25))
 def test_any_sequence_of_words_is_read_or_refused(words: list[str]) -> None:
-    with contextlib.suppress(PolicyTextError):
+    with contextlib.suppress(PolicySyntaxError):
         assert all(item.keys for item in parse(" ".join(words)))
 
 
 @given(text=st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    with contextlib.suppress(PolicyTextError):
+    with contextlib.suppress(PolicySyntaxError):
         parse(text)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from webhook.rolecheck.acl.hcl import PolicyTextError
-from webhook.rolecheck.acl.policy import DENY, Kind, Rule, blocks, kind_of, merged, template_parts
+from webhook.rolecheck.acl.hcl import PolicySyntaxError
+from webhook.rolecheck.acl.policy import DENY, PathKind, Rule, blocks, kind_of, merged, template_parts
 
 
 def rule(body: str) -> Rule:
@@ -87,7 +87,7 @@ def test_deny_cancels_the_constraints_of_its_block() -> None:
     ],
 )
 def test_what_the_server_would_refuse_is_refused(text: str) -> None:
-    with pytest.raises(PolicyTextError) as refusal:
+    with pytest.raises(PolicySyntaxError) as refusal:
         blocks(text)
     assert str(refusal.value).isprintable()
 
@@ -95,22 +95,22 @@ def test_what_the_server_would_refuse_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("path", "kind", "text"),
     [
-        ("a/b", Kind.EXACT, "a/b"),
-        ("/a/b", Kind.EXACT, "a/b"),
-        ("//a", Kind.EXACT, "/a"),
-        ("a/*", Kind.PREFIX, "a/"),
-        ("*", Kind.PREFIX, ""),
-        ("a*b", Kind.EXACT, "a*b"),
-        ("a**", Kind.PREFIX, "a*"),
-        ("a+/b", Kind.EXACT, "a+/b"),
-        ("+", Kind.SEGMENTS, "+"),
-        ("+/a", Kind.SEGMENTS, "+/a"),
-        ("a/+/b*", Kind.SEGMENTS, "a/+/b*"),
-        ("a/+foo", Kind.SEGMENTS, "a/+foo"),
-        ("", Kind.EXACT, ""),
+        ("a/b", PathKind.EXACT, "a/b"),
+        ("/a/b", PathKind.EXACT, "a/b"),
+        ("//a", PathKind.EXACT, "/a"),
+        ("a/*", PathKind.PREFIX, "a/"),
+        ("*", PathKind.PREFIX, ""),
+        ("a*b", PathKind.EXACT, "a*b"),
+        ("a**", PathKind.PREFIX, "a*"),
+        ("a+/b", PathKind.EXACT, "a+/b"),
+        ("+", PathKind.SEGMENTS, "+"),
+        ("+/a", PathKind.SEGMENTS, "+/a"),
+        ("a/+/b*", PathKind.SEGMENTS, "a/+/b*"),
+        ("a/+foo", PathKind.SEGMENTS, "a/+foo"),
+        ("", PathKind.EXACT, ""),
     ],
 )
-def test_a_path_says_how_it_is_compared(path: str, kind: Kind, text: str) -> None:
+def test_a_path_says_how_it_is_compared(path: str, kind: PathKind, text: str) -> None:
     assert kind_of(path) == (kind, text)
 
 

@@ -7,14 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from webhook.rolecheck.acl.policy import Kind, blocks, kind_of
+from webhook.rolecheck.acl.policy import PathKind, blocks, kind_of
 from webhook.rolecheck.acl.ruleset import RuleSet, State, add_block, segments_match
-from webhook.rolecheck.acl.template_variables import Fate, Identity
+from webhook.rolecheck.acl.template_variables import TemplateVariables, Unresolved
 
-NOBODY = Identity("acc", Fate.UNCERTAIN, {"service_account_namespace": "shop"}, Fate.DROPPED, Fate.DROPPED)
+NOBODY = TemplateVariables(
+    "acc", Unresolved.UNCERTAIN, {"service_account_namespace": "shop"}, Unresolved.DROPPED, Unresolved.DROPPED
+)
 
 
-def ruleset(text: str, identity: Identity = NOBODY, *, allows_slashes: bool = True) -> RuleSet:
+def ruleset(text: str, identity: TemplateVariables = NOBODY, *, allows_slashes: bool = True) -> RuleSet:
     rules = RuleSet()
     for block in blocks(text):
         add_block(rules, block, identity, allows_slashes=allows_slashes)
@@ -143,16 +145,16 @@ def brute(texts: dict[str, State], path: str) -> State:
     candidates = []
     for text, outcome in texts.items():
         kind, body = kind_of(text)
-        if kind is Kind.EXACT and body == path:
+        if kind is PathKind.EXACT and body == path:
             return outcome
-        if kind is Kind.PREFIX and path.startswith(body):
+        if kind is PathKind.PREFIX and path.startswith(body):
             candidates.append(((len(body), 0, 0, len(body), body), kind, outcome))
-        if kind is Kind.SEGMENTS and segments_match(body, path):
+        if kind is PathKind.SEGMENTS and segments_match(body, path):
             bare = body.removesuffix("*")
             pluses = bare.split("/").count("+")
             candidates.append(((body.index("+"), int(bare == body), -pluses, len(bare), bare), kind, outcome))
-    longest = max((key for key, kind, _ in candidates if kind is Kind.PREFIX), default=None)
-    kept = [(key, outcome) for key, kind, outcome in candidates if kind is not Kind.PREFIX or key == longest]
+    longest = max((key for key, kind, _ in candidates if kind is PathKind.PREFIX), default=None)
+    kept = [(key, outcome) for key, kind, outcome in candidates if kind is not PathKind.PREFIX or key == longest]
     return max(kept, key=lambda pair: pair[0])[1] if kept else State.NONE
 
 
@@ -218,7 +220,7 @@ class TestTemplates:
         ],
     )
     def test_values_with_wildcards_drop_the_rule(self, value: str, allows_slashes: bool, expected: State) -> None:
-        who = Identity("acc", value, {}, Fate.DROPPED, Fate.DROPPED)
+        who = TemplateVariables("acc", value, {}, Unresolved.DROPPED, Unresolved.DROPPED)
         rules = ruleset(granting("a/{{identity.entity.aliases.acc.name}}"), who, allows_slashes=allows_slashes)
         assert rules.decide(f"a/{value}", {}).state is expected
 

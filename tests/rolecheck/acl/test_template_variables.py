@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from webhook.rolecheck.acl.template_variables import Fate, Identity, identity_of
+from webhook.rolecheck.acl.template_variables import TemplateVariables, Unresolved, variables_of
 from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.load import load
 from webhook.rolecheck.bindings.snapshot import RoleState
-from webhook.rolecheck.login_request import Claim, Rules
+from webhook.rolecheck.login_request import LoginRequest, Rules
 from webhook.yaml_text import documents
 
-DROPPED, UNCERTAIN = Fate.DROPPED, Fate.UNCERTAIN
+DROPPED, UNCERTAIN = Unresolved.DROPPED, Unresolved.UNCERTAIN
 A = "identity.entity.aliases.acc"
 
 
@@ -22,7 +22,7 @@ def identity(
     role: dict[str, Any] | None = None,
     claim: dict[str, Any] | None = None,
     **members: Any,
-) -> Identity:
+) -> TemplateVariables:
     auth = {"path": "m", "type": "kubernetes", "accessor": "acc", "config": {}, "roles": {"Shop": role or {}}} | (
         mount or {}
     )
@@ -30,8 +30,8 @@ def identity(
     snapshot = load(json.dumps(document).encode(), documents)
     found = snapshot.auth_mounts["", "m"].role("shop")
     assert not isinstance(found, RoleState)
-    who = Claim(**{"role": "shop", "service_account": "web", "namespace": "shop"} | (claim or {}))
-    return identity_of(found, Attempt(who, snapshot.auth_mounts["", "m"], Rules(), None), snapshot)
+    who = LoginRequest(**{"role": "shop", "service_account": "web", "namespace": "shop"} | (claim or {}))
+    return variables_of(found, Attempt(who, snapshot.auth_mounts["", "m"], Rules(), None), snapshot)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def identity(
     ],
 )
 def test_variables_of_a_kubernetes_login(variable: str, expected: object) -> None:
-    assert identity().worth(variable) == expected
+    assert identity().resolve(variable) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_variables_of_a_kubernetes_login(variable: str, expected: object) -> Non
     ],
 )
 def test_a_managed_identity_may_have_more(variable: str, expected: object) -> None:
-    assert identity(identityModel="managed").worth(variable) == expected
+    assert identity(identityModel="managed").resolve(variable) == expected
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_managed_identity_may_have_more(variable: str, expected: object) -> No
     ],
 )
 def test_the_alias_name_follows_the_role(source: str, claim: dict[str, Any], expected: object) -> None:
-    assert identity(role={"alias_name_source": source}, claim=claim).worth(f"{A}.name") == expected
+    assert identity(role={"alias_name_source": source}, claim=claim).resolve(f"{A}.name") == expected
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_the_alias_name_follows_the_role(source: str, claim: dict[str, Any], exp
 )
 def test_annotations_may_become_metadata(config, product: str, expected: object) -> None:
     who = identity(mount={"config": config}, server={"product": product})
-    assert who.worth(f"{A}.metadata.team") == expected
+    assert who.resolve(f"{A}.metadata.team") == expected
 
 
 @pytest.mark.parametrize("variable", [f"{A}.name", "identity.entity.aliases.other.metadata.x"])
 def test_aliases_are_uncertain_while_the_accessor_is_not_known(variable: str) -> None:
-    assert identity(mount={"accessor": None}).worth(variable) is UNCERTAIN
+    assert identity(mount={"accessor": None}).resolve(variable) is UNCERTAIN
 
 
 def test_variables_of_a_jwt_login() -> None:
@@ -122,7 +122,7 @@ def test_variables_of_a_jwt_login() -> None:
     }
     who = identity(mount={"type": "jwt"}, role=role)
     metadata = {
-        key: who.worth(f"{A}.metadata.{key}") for key in ("role", "ns", "token", "email", "service_account_name")
+        key: who.resolve(f"{A}.metadata.{key}") for key in ("role", "ns", "token", "email", "service_account_name")
     }
     assert metadata == {
         "role": "shop",
@@ -131,4 +131,4 @@ def test_variables_of_a_jwt_login() -> None:
         "email": DROPPED,
         "service_account_name": DROPPED,
     }
-    assert who.worth(f"{A}.name") == "system:serviceaccount:shop:web"
+    assert who.resolve(f"{A}.name") == "system:serviceaccount:shop:web"

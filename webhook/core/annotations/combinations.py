@@ -73,7 +73,7 @@ def _check_token_file(intent: Intent) -> None:
 
 
 def doubts(intent: Intent) -> list[str]:
-    """Return a warning for each combination that is allowed and probably not meant; of a frame: without role and secrets."""
+    """Return a warning for each combination that is allowed and probably not meant; the intent has no role and no secrets yet."""
     return [warning(intent.annotation(key), problem) for key, applies, problem in _DOUBTS if applies(intent)]
 
 

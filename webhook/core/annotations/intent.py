@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from webhook.core.annotations.family import VAULT, Family
-from webhook.core.json_template import Form
+from webhook.core.json_template import JsonTemplate
 
 
 class SecretRequest(Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class SecretRequest(Struct, frozen=True, kw_only=True):
 class Intent(Struct, frozen=True, kw_only=True):
     """One pod's wish. Texts are "" where the annotation is absent or says nothing."""
 
-    frame: "Frame | None" = None  # None in the frame's own
+    shared: "SharedIntent | None" = None  # None in the shared one itself
     family: Family = VAULT
     texts: Mapping[str, str] = {}  # the pod's own annotations of ours, keys without prefix
     by_server: AbstractSet[str] = frozenset()  # keys for which the operator set another default than ours
@@ -136,34 +136,36 @@ class Intent(Struct, frozen=True, kw_only=True):
         """Return an annotation's whole key as the author writes it."""
         return self.family.prefix + key
 
-    def form(self, build: Callable[..., object], *given: Hashable) -> Form:
-        """Return the form of `build(intent, *given)`, kept in the frame; the intent it gets has no role and no secrets.
+    def template(self, build: Callable[..., object], *given: Hashable) -> JsonTemplate:
+        """Return the JSON template of `build(intent, *given)`, kept where pods that ask alike share it.
+
+        `build` gets an intent without role and secrets.
 
         Args:
-            build: returns a value with holes.
-            given: what decides the form beside the frame: a few flags, never a text of one pod's.
+            build: returns a value with slots.
+            given: what else decides the template: a few flags, never a text of one pod's.
         """
-        if self.frame is None:
-            raise TypeError("a frame's own intent has no forms")
-        return self.frame.form(build, *given)
+        if self.shared is None:
+            raise TypeError("the shared intent itself has no templates")
+        return self.shared.template(build, *given)
 
 
-class Frame:
+class SharedIntent:
     """One way to ask: all that annotations and settings decide but role and secrets, shared by the pods that ask alike.
 
     Attributes:
         intent: what is asked for, without role and secrets: what is built of it holds nothing of one pod.
     """
 
-    __slots__ = ("_forms", "intent")
+    __slots__ = ("_templates", "intent")
 
     def __init__(self, intent: Intent) -> None:
         self.intent = intent
-        self._forms: dict[Hashable, Form] = {}
+        self._templates: dict[Hashable, JsonTemplate] = {}
 
-    def form(self, build: Callable[..., object], *given: Hashable) -> Form:
-        """Return a form, built when it is first asked for; see `Intent.form`."""
-        form = self._forms.get((build, given))
-        if form is None:
-            form = self._forms[build, given] = Form(build(self.intent, *given))
-        return form
+    def template(self, build: Callable[..., object], *given: Hashable) -> JsonTemplate:
+        """Return a template, built when it is first asked for; see `Intent.template`."""
+        template = self._templates.get((build, given))
+        if template is None:
+            template = self._templates[build, given] = JsonTemplate(build(self.intent, *given))
+        return template

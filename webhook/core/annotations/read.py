@@ -13,16 +13,16 @@ from webhook.core.annotations import secrets, telemetry
 from webhook.core.annotations.combinations import check, doubts
 from webhook.core.annotations.family import FAMILIES, STATUS, SWITCH, Family
 from webhook.core.annotations.go_values import boolean
-from webhook.core.annotations.intent import Frame, Intent
+from webhook.core.annotations.intent import Intent, SharedIntent
 from webhook.core.annotations.key_warnings import doubtful_params, orphans, underscored, unknown_key
-from webhook.core.annotations.table import BY_KEY, TABLE, Row, open_row, row_of, secret_row
+from webhook.core.annotations.table import BY_KEY, TABLE, AnnotationRow, open_row, row_of, secret_row
 from webhook.core.refusal import Refused, refused, warning
 from webhook.reasons import Reason
 
 _SWITCHES = (SWITCH, STATUS)
 ROLE = "role"
-FRAMES_MAX = 64  # kept of those asked for last; a cluster has few
-FRAME_TEXT_MAX = 4_096  # characters of annotations; a frame of more is read anew for each pod
+SHARED_MAX = 64  # kept of those asked for last; a cluster has few
+SHARED_TEXT_MAX = 4_096  # characters of annotations; more is read anew for each pod
 
 
 class Found:
@@ -105,8 +105,8 @@ class Reader:
         self._fields = {
             family.prefix: {**fields, "family": family, "image": images[family.prefix]} for family in FAMILIES
         }
-        self._usual = {prefix: Frame(Intent(**own)) for prefix, own in self._fields.items()}
-        self._shared_frame = lru_cache(FRAMES_MAX)(self._read_frame)
+        self._usual = {prefix: SharedIntent(Intent(**own)) for prefix, own in self._fields.items()}
+        self._kept = lru_cache(SHARED_MAX)(self._read_shared)
 
     def usual(self, family: Family) -> Intent:
         """Return what a pod gets whose author asks for nothing particular."""
@@ -134,7 +134,7 @@ class Reader:
 
     def _read(self, found: Found) -> Intent:
         role = ""
-        framing: list[tuple[str, str]] = []
+        shared_texts: list[tuple[str, str]] = []
         by_secret: dict[str, dict[str, Any]] = {}
         for key, raw in found.texts.items():
             if key in _SWITCHES:
@@ -142,34 +142,34 @@ class Reader:
             if key == ROLE:
                 role = raw
             elif (completed := secret_row(key)) is None:
-                framing.append((key, raw))
+                shared_texts.append((key, raw))
             elif raw or not completed[0].empty_unsets:
                 row, name = completed
                 by_secret.setdefault(name, {})[row.field] = _value(row, raw)
-        frame = self._frame_of(found.family.prefix, tuple(framing))
-        base = frame.intent
+        shared = self._shared_of(found.family.prefix, tuple(shared_texts))
+        base = shared.intent
         if not by_secret:
-            return replace(base, frame=frame, texts=found.texts, role=role)
+            return replace(base, shared=shared, texts=found.texts, role=role)
         secrets.disambiguate(by_secret)
         requests = secrets.requests(by_secret, volume_path=base.secret_volume_path, preserve_case=base.preserve_case)
-        intent = replace(base, frame=frame, texts=found.texts, role=role, secrets=tuple(requests))
+        intent = replace(base, shared=shared, texts=found.texts, role=role, secrets=tuple(requests))
         if len(intent.secrets) == len(by_secret):  # each is declared
             return intent
         return replace(intent, warnings=tuple(sorted((*base.warnings, *orphans(found.family, by_secret)))))
 
-    def _frame_of(self, prefix: str, framing: tuple[tuple[str, str], ...]) -> Frame:
-        if not framing:
+    def _shared_of(self, prefix: str, shared_texts: tuple[tuple[str, str], ...]) -> SharedIntent:
+        if not shared_texts:
             return self._usual[prefix]
-        is_light = sum(len(key) + len(raw) for key, raw in framing) <= FRAME_TEXT_MAX
-        return self._shared_frame(prefix, framing) if is_light else self._read_frame(prefix, framing)
+        is_light = sum(len(key) + len(raw) for key, raw in shared_texts) <= SHARED_TEXT_MAX
+        return self._kept(prefix, shared_texts) if is_light else self._read_shared(prefix, shared_texts)
 
-    def _read_frame(self, prefix: str, framing: tuple[tuple[str, str], ...]) -> Frame:
+    def _read_shared(self, prefix: str, shared_texts: tuple[tuple[str, str], ...]) -> SharedIntent:
         """Read all annotations but the role and those of secrets."""
-        fields = {**self._fields[prefix], "texts": dict(framing)}
+        fields = {**self._fields[prefix], "texts": dict(shared_texts)}
         family: Family = fields["family"]
         by_param: dict[str, dict[str, str]] = {}
         remarks: list[str] = []
-        for key, raw in framing:
+        for key, raw in shared_texts:
             row = BY_KEY.get(key)
             if row is not None:
                 if row.field and (raw or not row.empty_unsets):
@@ -185,14 +185,14 @@ class Reader:
             remarks += doubtful_params(family, field, params)
         intent = Intent(**fields)
         remarks += doubts(intent)
-        return Frame(replace(intent, warnings=tuple(sorted(remarks))))
+        return SharedIntent(replace(intent, warnings=tuple(sorted(remarks))))
 
 
 class _UnfitError(ValueError):
     """A text its row does not read; `_first_refusal` words the refusal."""
 
 
-def _value(row: Row, raw: str) -> Any:
+def _value(row: AnnotationRow, raw: str) -> Any:
     try:
         return row.read(raw)
     except ValueError as error:

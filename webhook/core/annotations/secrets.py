@@ -16,7 +16,7 @@ FILE_FIELD = "template_file"
 INLINE_FIELD = "template"
 _AMBIGUOUS = "file-"  # agent-inject-template-file-x: the template file of x, or the inline template of file-x
 
-Fields = Mapping[str, Any]  # one secret's annotations, read: {"path": "secret/data/db", "perms": "0440"}
+SecretAnnotations = Mapping[str, Any]  # one secret's annotations, read: {"path": "secret/data/db", "perms": "0440"}
 
 
 class SecretError(ValueError):
@@ -41,7 +41,7 @@ def disambiguate(found: dict[str, dict[str, Any]]) -> None:
                 del found[name]
 
 
-def declared(fields: Fields) -> bool:
+def declared(fields: SecretAnnotations) -> bool:
     """Tell whether these annotations declare a secret, or are orphans of one that is not."""
     for field in _DECLARING:
         value = fields.get(field)
@@ -50,7 +50,9 @@ def declared(fields: Fields) -> bool:
     return False
 
 
-def requests(found: Mapping[str, Fields], *, volume_path: str, preserve_case: bool) -> Iterator[SecretRequest]:
+def requests(
+    found: Mapping[str, SecretAnnotations], *, volume_path: str, preserve_case: bool
+) -> Iterator[SecretRequest]:
     """Yield the declared secrets in byte order of their names as written.
 
     Args:
@@ -78,7 +80,7 @@ def requests(found: Mapping[str, Fields], *, volume_path: str, preserve_case: bo
         yield request
 
 
-def _request(raw_name: str, fields: Fields, volume_path: str, preserve_case: bool) -> SecretRequest:  # noqa: FBT001 positional in one place
+def _request(raw_name: str, fields: SecretAnnotations, volume_path: str, preserve_case: bool) -> SecretRequest:  # noqa: FBT001 positional in one place
     get = fields.get
     name = raw_name if get("preserve_case", preserve_case) else raw_name.lower()
     mount_path = get("mount_path") or volume_path

@@ -29,7 +29,7 @@ class Section(StrEnum):
     FEATURES = "Agent features"
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class AnnotationRow(Struct, frozen=True, kw_only=True):
     """One annotation; `read` raises ValueError whose text says what is wanted."""
 
     key: str  # without its prefix; ends in <name> or <param> where the author completes it
@@ -110,15 +110,15 @@ def _doubtful_auth_type(raw: str) -> str | None:
     return None if raw in (*known, "token_file", "token-file") else f"{raw!r} is no auth method we know of an agent"
 
 
-def _section(section: Section, *rows: Row) -> tuple[Row, ...]:
+def _section(section: Section, *rows: AnnotationRow) -> tuple[AnnotationRow, ...]:
     return tuple(msgspec.structs.replace(row, section=section) for row in rows)
 
 
-def _row(key: str, field: str, read: Callable[[str], Any], effect: str, **rest: Any) -> Row:
-    return Row(key=key, field=field, read=read, effect=effect, section=Section.POD, **rest)
+def _row(key: str, field: str, read: Callable[[str], Any], effect: str, **rest: Any) -> AnnotationRow:
+    return AnnotationRow(key=key, field=field, read=read, effect=effect, section=Section.POD, **rest)
 
 
-TABLE: tuple[Row, ...] = (
+TABLE: tuple[AnnotationRow, ...] = (
     *_section(
         Section.POD,
         _row("agent-inject", "", go_values.boolean, "Inject an agent into this pod."),
@@ -596,20 +596,20 @@ _LONGEST_FIRST = "|".join(map(re.escape, sorted(OPEN, key=len, reverse=True)))
 _OPEN_KEY = re.compile(f"({_LONGEST_FIRST})(.+)", re.DOTALL)
 
 
-def open_row(key: str) -> tuple[Row, str] | None:
+def open_row(key: str) -> tuple[AnnotationRow, str] | None:
     """Return the row of a key that its author completed, and what it was completed with; None where there is none."""
     parts = _OPEN_KEY.fullmatch(key)
     return None if parts is None else (OPEN[parts[1]], parts[2])
 
 
-def secret_row(key: str) -> tuple[Row, str] | None:
+def secret_row(key: str) -> tuple[AnnotationRow, str] | None:
     """Return the row of a key that belongs to one secret, and the secret's name; None for other keys."""
     parts = _OPEN_KEY.fullmatch(key)
     row = None if parts is None else _OF_SECRETS.get(parts[1])
     return None if parts is None or row is None else (row, parts[2])
 
 
-def row_of(key: str) -> Row | None:
+def row_of(key: str) -> AnnotationRow | None:
     """Return the row of any key."""
     row = BY_KEY.get(key)
     if row is not None:

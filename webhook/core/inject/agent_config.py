@@ -13,7 +13,7 @@ import msgspec
 from webhook.core.annotations.go_values import backoffs_fit
 from webhook.core.annotations.intent import Intent, SecretRequest
 from webhook.core.inject import names
-from webhook.core.json_template import hole
+from webhook.core.json_template import slot
 
 VARIABLE_BYTES_MAX = 131_071  # MAX_ARG_STRLEN of Linux less the closing NUL: "NAME=value" of one variable
 BYTES_MAX = (VARIABLE_BYTES_MAX - len(names.CONFIG_VARIABLE) - 1) // 4 * 3  # of a configuration, base64 encoded there
@@ -23,7 +23,7 @@ TOKEN_FILE_MODE = 0o644  # of the token written for the app, which has another u
 _encode = msgspec.json.Encoder().encode
 
 
-class Kind(StrEnum):
+class AgentKind(StrEnum):
     """Which of the agent containers a configuration is for."""
 
     INIT = "init"  # renders once and ends
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class _Has(NamedTuple):
-    """What decides, beside the frame, the form of a pod's configurations."""
+    """What decides the template of a pod's configurations beside the shared intent."""
 
     persistent_cache: bool  # an init container hands its cache on to the sidecar
     role: bool
@@ -59,24 +59,24 @@ class Configs:
             b"templates": _encode(templates),
         }
 
-    def of(self, kind: Kind) -> bytes:
+    def of(self, kind: AgentKind) -> bytes:
         """Return one agent's configuration as JSON."""
-        return self._intent.form(_config_members, kind, self._has).fill(self._parts)
+        return self._intent.template(_config_members, kind, self._has).fill(self._parts)
 
 
-def _config_members(intent: Intent, kind: Kind, has: _Has) -> Mapping[str, Any]:
+def _config_members(intent: Intent, kind: AgentKind, has: _Has) -> Mapping[str, Any]:
     """Return a configuration with holes for role, token file and templates."""
     method = _method(intent, _method_config(intent, has_role=has.role))
     template_config = _template_config(intent)
     members: dict[str, Any] = {
         "auto_auth": {"method": method, "sink": _sinks(intent)},
-        "exit_after_auth": kind is Kind.INIT,
+        "exit_after_auth": kind is AgentKind.INIT,
         "pid_file": names.PID_FILE,
         "vault": _server(intent),
         "template_config": template_config,
     }
     if has.templates:
-        members["template"] = hole("templates")
+        members["template"] = slot("templates")
     if intent.cache or intent.enable_quit:
         members |= _listener_and_cache(intent, _persist(intent) if has.persistent_cache else None)
     if intent.telemetry is not None:
@@ -85,7 +85,7 @@ def _config_members(intent: Intent, kind: Kind, has: _Has) -> Mapping[str, Any]:
         members["disable_idle_connections"] = intent.disable_idle_connections
     if intent.disable_keep_alives:
         members["disable_keep_alives"] = intent.disable_keep_alives
-    if kind is Kind.NATIVE:
+    if kind is AgentKind.NATIVE:
         _keep_trying(intent, method, template_config)
         members |= {"log_file": names.LOG_FILE, "log_rotate_bytes": 65_536, "log_rotate_max_files": -1}
     return members
@@ -120,13 +120,13 @@ def _method(intent: Intent, config: Mapping[str, Any]) -> dict[str, Any]:
 def _method_config(intent: Intent, *, has_role: bool) -> Mapping[str, Any]:
     config: dict[str, Any] = {}
     if intent.auth_type == "kubernetes":
-        config["token_path"] = hole("token_file")
+        config["token_path"] = slot("token_file")
     elif intent.auth_type == "jwt" and "path" not in intent.auth_config:
-        config["path"] = hole("token_file")
+        config["path"] = slot("token_file")
         config["remove_jwt_after_reading"] = "false"  # our volume is read-only
     config.update(intent.auth_config)
     if has_role:
-        config["role"] = hole("role")
+        config["role"] = slot("role")
     return config
 
 
@@ -211,7 +211,7 @@ def _persist(intent: Intent) -> dict[str, Any]:
     persist: dict[str, Any] = {
         "type": "kubernetes",
         "path": names.CACHE_PATH,
-        "service_account_token_file": hole("token_file"),
+        "service_account_token_file": slot("token_file"),
     }
     if intent.cache_exit_on_err:
         persist["exit_on_err"] = True

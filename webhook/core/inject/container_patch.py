@@ -14,7 +14,7 @@ import jsonpointer
 import msgspec
 
 from webhook.core.annotations.intent import Intent
-from webhook.core.inject.agent_config import Kind
+from webhook.core.inject.agent_config import AgentKind
 from webhook.core.refusal import refused
 from webhook.reasons import Reason
 
@@ -30,18 +30,18 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 _EMPTY: tuple[object, ...] = (None, {}, [])
 
 
-def apply(intent: Intent, kind: Kind, container: bytes) -> bytes:
+def apply(intent: Intent, kind: AgentKind, container: bytes) -> bytes:
     """Return the container, JSON in and out, with the author's patch for this kind of agent applied.
 
     Raises:
         Refused: an operation does not apply, or the result is no container.
     """
-    key = "agent-init-json-patch" if kind is Kind.INIT else "agent-json-patch"
-    patch = intent.init_patch if kind is Kind.INIT else intent.sidecar_patch
+    key = "agent-init-json-patch" if kind is AgentKind.INIT else "agent-json-patch"
+    patch = intent.init_patch if kind is AgentKind.INIT else intent.sidecar_patch
     if not patch:
         return container
     document = msgspec.json.decode(container)
-    if kind is not Kind.INIT:
+    if kind is not AgentKind.INIT:
         document.setdefault("lifecycle", {})
     try:
         for operation in deepcopy(patch):  # shared by pods that ask alike; what it adds becomes the document's

@@ -8,37 +8,37 @@ from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject import names
-from webhook.core.inject.agent_config import Kind
-from webhook.core.json_template import base64_text, hole, rest
+from webhook.core.inject.agent_config import AgentKind
+from webhook.core.json_template import base64_text, more, slot
 
 PROBE_PERIOD_S = 1
 PROBE_FAILURES = 600  # ten minutes; the agent retries faster by itself than a restart would
 _FIELDS = (("NAMESPACE", "metadata.namespace"), ("HOST_IP", "status.hostIP"), ("POD_IP", "status.podIP"))
 _WHERE = tuple({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in _FIELDS)
 NAMES = {
-    Kind.INIT: (names.INIT_AGENT, names.HOME_INIT),
-    Kind.SIDECAR: (names.SIDECAR, names.HOME_SIDECAR),
-    Kind.NATIVE: (names.SIDECAR, names.HOME_SIDECAR),
+    AgentKind.INIT: (names.INIT_AGENT, names.HOME_INIT),
+    AgentKind.SIDECAR: (names.SIDECAR, names.HOME_SIDECAR),
+    AgentKind.NATIVE: (names.SIDECAR, names.HOME_SIDECAR),
 }
 
 
 class PodParts(Struct, frozen=True, kw_only=True):
     """What is one pod's own in its agent containers, as JSON."""
 
-    mounts: bytes  # of a `rest`, all but home
-    environment: bytes = b""  # of a `rest`, copied from the app
+    mounts: bytes  # of a `more`, all but home
+    environment: bytes = b""  # of a `more`, copied from the app
     probe: bytes | None = None  # a text: the script of the startup probe, None for no probe
     security_context: bytes | None = None  # an object, None for none
 
 
 class _Has(NamedTuple):
-    """What decides, beside the frame, the form of a container."""
+    """What decides the template of a container beside the shared intent."""
 
     probe: bool
     security_context: bool
 
 
-def build(kind: Kind, intent: Intent, config: bytes, parts: PodParts, *, ca_certificates: str) -> bytes:
+def build(kind: AgentKind, intent: Intent, config: bytes, parts: PodParts, *, ca_certificates: str) -> bytes:
     """Return an agent container as JSON.
 
     Args:
@@ -49,7 +49,7 @@ def build(kind: Kind, intent: Intent, config: bytes, parts: PodParts, *, ca_cert
         ca_certificates: of the Vault server, PEM; "" for none.
     """
     has = _Has(parts.probe is not None, parts.security_context is not None)
-    return intent.form(_container_members, kind, has, ca_certificates).fill(
+    return intent.template(_container_members, kind, has, ca_certificates).fill(
         {
             b"config": base64_text(config),
             b"environment": parts.environment,
@@ -60,10 +60,10 @@ def build(kind: Kind, intent: Intent, config: bytes, parts: PodParts, *, ca_cert
     )
 
 
-def _container_members(intent: Intent, kind: Kind, has: _Has, ca_certificates: str) -> Mapping[str, Any]:
+def _container_members(intent: Intent, kind: AgentKind, has: _Has, ca_certificates: str) -> Mapping[str, Any]:
     """Return a container with holes for what is a pod's own."""
     name, home = NAMES[kind]
-    config = () if intent.configmap else ({"name": names.CONFIG_VARIABLE, "value": hole("config")},)
+    config = () if intent.configmap else ({"name": names.CONFIG_VARIABLE, "value": slot("config")},)
     certificates = _variables(intent, {"CACERT_BYTES": ca_certificates})
     members: dict[str, Any] = {
         "name": name,
@@ -71,19 +71,19 @@ def _container_members(intent: Intent, kind: Kind, has: _Has, ca_certificates: s
         "command": ("/bin/sh", "-ec"),
         "args": (_script(kind, intent),),
         "resources": resources(intent, kind),
-        "env": (*_environment(intent), *config, *certificates, rest("environment")),
-        "volumeMounts": ({"name": home, "mountPath": names.HOME}, rest("mounts")),
+        "env": (*_environment(intent), *config, *certificates, more("environment")),
+        "volumeMounts": ({"name": home, "mountPath": names.HOME}, more("mounts")),
     }
-    if kind is Kind.NATIVE:
+    if kind is AgentKind.NATIVE:
         members["restartPolicy"] = "Always"
-    elif kind is Kind.SIDECAR and intent.revoke:
+    elif kind is AgentKind.SIDECAR and intent.revoke:
         command = ("/bin/sh", "-c", f"/bin/sleep {intent.revoke_grace_s} && {revocation(intent)}")
         members["lifecycle"] = {"preStop": {"exec": {"command": command}}}
     if has.security_context:
-        members["securityContext"] = hole("security_context")
+        members["securityContext"] = slot("security_context")
     if has.probe:
         members["startupProbe"] = {
-            "exec": {"command": ("/bin/sh", "-c", hole("probe"))},
+            "exec": {"command": ("/bin/sh", "-c", slot("probe"))},
             "periodSeconds": PROBE_PERIOD_S,
             "failureThreshold": PROBE_FAILURES,
             "timeoutSeconds": 5,
@@ -91,16 +91,16 @@ def _container_members(intent: Intent, kind: Kind, has: _Has, ca_certificates: s
     return members
 
 
-def _script(kind: Kind, intent: Intent) -> str:
+def _script(kind: AgentKind, intent: Intent) -> str:
     binary = intent.family.binary
     if not intent.configmap:
         prepare = f"echo ${{{names.CONFIG_VARIABLE}?}} | base64 -d > {names.CONFIG_FILE}"
         run = f"{binary} agent -config={names.CONFIG_FILE}"
     else:
         prepare = f"touch {names.TOKEN_SINK}"  # the CLI fails without, before the agent has written one
-        file = "config-init.hcl" if kind is Kind.INIT else "config.hcl"
+        file = "config-init.hcl" if kind is AgentKind.INIT else "config.hcl"
         run = f"{binary} agent -config={names.CONFIGMAP_PATH}/{file}"
-    if kind is Kind.NATIVE:
+    if kind is AgentKind.NATIVE:
         return _revoking(prepare, run, intent) if intent.revoke else f"{prepare} && exec {run}"
     return f"{prepare} && {run}"
 
@@ -177,11 +177,11 @@ def _variables(intent: Intent, values: Mapping[str, str]) -> list[Mapping[str, A
     return [{"name": prefix + name, "value": value} for name, value in values.items() if value for prefix in prefixes]
 
 
-def resources(intent: Intent, kind: Kind) -> dict[str, dict[str, str]]:
+def resources(intent: Intent, kind: AgentKind) -> dict[str, dict[str, str]]:
     """Return requests and limits; an empty text means none, and a half without any is left out."""
     limits = _amounts(intent.limits_cpu, intent.limits_memory, intent.limits_ephemeral)
     requests = _amounts(intent.requests_cpu, intent.requests_memory, intent.requests_ephemeral)
-    if kind is Kind.INIT:
+    if kind is AgentKind.INIT:
         limits |= _overrides(intent.init_limits_cpu, intent.init_limits_memory, intent.init_limits_ephemeral)
         requests |= _overrides(intent.init_requests_cpu, intent.init_requests_memory, intent.init_requests_ephemeral)
     halves = {}

@@ -18,7 +18,7 @@ _CONFIG_VARIABLES = ("VAULT_CONFIG", "BAO_CONFIG")
 _CONFIGMAP_PATHS = (names.CONFIGMAP_PATH,)
 
 
-class Agents(Struct, frozen=True):
+class FoundAgents(Struct, frozen=True):
     """The agents found in a pod."""
 
     names: frozenset[str] = frozenset()
@@ -35,10 +35,10 @@ class Agents(Struct, frozen=True):
         return self.has_sidecar and init
 
 
-NONE = Agents()
+NONE = FoundAgents()
 
 
-def find(pod: Pod, *, marked: bool) -> Agents:
+def find(pod: Pod, *, marked: bool) -> FoundAgents:
     """Return the agents of a pod.
 
     Args:
@@ -67,7 +67,7 @@ def find(pod: Pod, *, marked: bool) -> Agents:
                 "Rename it, or remove the annotation agent-inject",
             )
         is_init = home == names.HOME_INIT or (home is None and container.name == names.INIT_AGENT)
-        found = Agents(
+        found = FoundAgents(
             names=found.names | {container.name or ""},
             has_init=found.has_init or is_init,
             has_sidecar=found.has_sidecar or not is_init,

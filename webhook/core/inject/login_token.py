@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject import names
-from webhook.core.inject.pod_settings import AUTO_AUDIENCE, DEFAULT_AUDIENCE, Profile
+from webhook.core.inject.pod_settings import AUTO_AUDIENCE, DEFAULT_AUDIENCE, PodSettings
 from webhook.core.pod import Pod, Spec, Volume
 from webhook.core.refusal import Refused, refused
 from webhook.reasons import Reason
@@ -19,7 +19,7 @@ from webhook.reasons import Reason
 _encode = msgspec.json.Encoder().encode
 
 
-class Token(Struct, frozen=True):
+class LoginToken(Struct, frozen=True):
     """One token."""
 
     volume_name: str
@@ -40,13 +40,13 @@ class Token(Struct, frozen=True):
         return dict.fromkeys((self.mount_path, names.API_TOKEN_PATH))
 
 
-def choose(pod: Pod, intent: Intent, profile: Profile, pinned_audience: str) -> Token:
+def choose(pod: Pod, intent: Intent, pod_settings: PodSettings, pinned_audience: str) -> LoginToken:
     """Return the token the agent logs in with.
 
     Args:
         pod: as submitted.
         intent: what its author asks for.
-        profile: what the operator decided.
+        pod_settings: what the operator decided.
         pinned_audience: the one the role demands, "" where unknown; used where the audience is `auto`.
 
     Raises:
@@ -55,17 +55,17 @@ def choose(pod: Pod, intent: Intent, profile: Profile, pinned_audience: str) -> 
     spec = pod.spec or Spec()
     if intent.token_volume:
         return named(pod, spec, intent)
-    audience = intent.token_audience or profile.token_audience
+    audience = intent.token_audience or pod_settings.token_audience
     if audience == AUTO_AUDIENCE:
         audience = pinned_audience or DEFAULT_AUDIENCE
-    return projected(spec, profile, audience)
+    return projected(spec, pod_settings, audience)
 
 
-def projected(spec: Spec, profile: Profile, audience: str) -> Token:
+def projected(spec: Spec, pod_settings: PodSettings, audience: str) -> LoginToken:
     """Return our own token with this audience, in a volume whose name the pod does not use."""
-    name, expiration_s = _free_name(spec), profile.token_expiration_s
+    name, expiration_s = _free_name(spec), pod_settings.token_expiration_s
     source = {"audience": audience, "expirationSeconds": expiration_s, "path": names.TOKEN_FILE}
-    return Token(
+    return LoginToken(
         volume_name=name,
         mount_path=names.TOKEN_PATH,
         file_name=names.TOKEN_FILE,
@@ -75,7 +75,7 @@ def projected(spec: Spec, profile: Profile, audience: str) -> Token:
     )
 
 
-def named(pod: Pod, spec: Spec, intent: Intent) -> Token:
+def named(pod: Pod, spec: Spec, intent: Intent) -> LoginToken:
     """Return the token of the volume the author names, mounted where the app mounts it.
 
     Raises:
@@ -103,11 +103,11 @@ def named(pod: Pod, spec: Spec, intent: Intent) -> Token:
     return _of_volume(intent, volume, (mounted_at or names.TOKEN_PATH).rstrip("/"))
 
 
-def _of_volume(intent: Intent, volume: Volume, mount_path: str) -> Token:
+def _of_volume(intent: Intent, volume: Volume, mount_path: str) -> LoginToken:
     source = volume.token_source()
     if source is None or not source.path:
         raise _unusable(intent, f'failed to find tokenPath for projected volume "{volume.name}"')
-    return Token(
+    return LoginToken(
         volume_name=intent.token_volume,
         mount_path=mount_path,
         file_name=source.path,

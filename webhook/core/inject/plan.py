@@ -7,15 +7,15 @@ from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject import agent_config, containers, found_agents, names
-from webhook.core.inject.agent_config import Kind
-from webhook.core.inject.agents import Shape, shape_of
+from webhook.core.inject.agent_config import AgentKind
+from webhook.core.inject.agents import AgentSet, agents_of
 from webhook.core.inject.container_patch import apply as apply_container_patch
 from webhook.core.inject.copied import aws_environment, aws_token_mounts, copied_mounts
-from webhook.core.inject.found_agents import Agents
-from webhook.core.inject.login_token import Token
-from webhook.core.inject.pod_settings import Profile
-from webhook.core.inject.pod_warnings import surprises
-from webhook.core.inject.run_as import identity_of, security_context
+from webhook.core.inject.found_agents import FoundAgents
+from webhook.core.inject.login_token import LoginToken
+from webhook.core.inject.pod_settings import PodSettings
+from webhook.core.inject.pod_warnings import pod_warnings
+from webhook.core.inject.run_as import run_as_of, security_context
 from webhook.core.inject.volumes import AddedMount, agent_mounts, secret_volumes, volumes
 from webhook.core.json_template import elements
 from webhook.core.pod import Container, Pod, Spec
@@ -51,14 +51,16 @@ class Plan(Struct, frozen=True, kw_only=True):
     warnings: Sequence[str] = ()
 
 
-def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Token, *, marked: bool) -> Plan:
+def build(
+    review: Review, pod: Pod, intent: Intent, pod_settings: PodSettings, token: LoginToken, *, marked: bool
+) -> Plan:
     """Return what to add.
 
     Args:
         review: the request, for those parts of the pod that are copied as written.
         pod: as submitted.
         intent: what its author asks for.
-        profile: what the operator decided.
+        pod_settings: what the operator decided.
         token: the service account token the agent logs in with.
         marked: the status annotation says the pod is injected.
 
@@ -72,52 +74,54 @@ def build(review: Review, pod: Pod, intent: Intent, profile: Profile, token: Tok
     if marked:
         problem = "the pod is marked as injected and has no agent; nothing is added. Remove this annotation"
         return Plan(has_agent=False, warnings=[warning(intent.annotation("agent-inject-status"), problem)])
-    shape = shape_of(intent, profile, spec)
+    agent_set = agents_of(intent, pod_settings, spec)
     secrets = secret_volumes(intent)
-    added = volumes(intent, profile, token, shape, secrets)
+    added = volumes(intent, pod_settings, token, agent_set, secrets)
     _refuse_taken_names(spec, added)
-    mounts = _mounts_of_agents(review, spec, intent, agent_mounts(intent, token, shape, secrets))
-    init_agents, sidecars = _agents(spec, intent, profile, token, shape, mounts)
+    mounts = _mounts_of_agents(review, spec, intent, agent_mounts(intent, token, agent_set, secrets))
+    init_agents, sidecars = _agents(spec, intent, pod_settings, token, agent_set, mounts)
     return Plan(
         volumes=[*added.values()],
         mounts=_mounts(spec, intent, secrets, frozenset()),
         init_agents=init_agents,
-        init_first=shape.first,
+        init_first=agent_set.first,
         sidecars=sidecars,
         share_process_namespace=_shares_process_namespace(spec, intent),
         mark=True,
-        injection_type=shape.injection_type,
-        warnings=surprises(spec, intent, profile, shape),
+        injection_type=agent_set.injection_type,
+        warnings=pod_warnings(spec, intent, pod_settings, agent_set),
     )
 
 
 def _agents(
-    spec: Spec, intent: Intent, profile: Profile, token: Token, shape: Shape, mounts: bytes
+    spec: Spec, intent: Intent, pod_settings: PodSettings, token: LoginToken, agent_set: AgentSet, mounts: bytes
 ) -> tuple[list[bytes], list[bytes]]:
     """Return the agents that are init containers, and those that are containers."""
-    identity = identity_of(spec, intent)
+    identity = run_as_of(spec, intent)
     parts = containers.PodParts(
         mounts=mounts,
         environment=elements(aws_environment(spec, intent)) if intent.auth_type == "aws" else b"",
-        probe=_encode(containers.probe_script(intent)) if shape.probed else None,
+        probe=_encode(containers.probe_script(intent)) if agent_set.probed else None,
         security_context=None if identity is None else security_context(identity),
     )
     configs = (
-        None if intent.configmap else agent_config.Configs(intent, token.file, persistent_cache=shape.persistent_cache)
+        None
+        if intent.configmap
+        else agent_config.Configs(intent, token.file, persistent_cache=agent_set.persistent_cache)
     )
 
-    def agent(kind: Kind) -> bytes:
+    def agent(kind: AgentKind) -> bytes:
         config = configs.of(kind) if configs else b""
         if len(config) > agent_config.BYTES_MAX:
             raise _too_large(intent, config)
-        container = containers.build(kind, intent, config, parts, ca_certificates=profile.ca_certificates)
+        container = containers.build(kind, intent, config, parts, ca_certificates=pod_settings.ca_certificates)
         return apply_container_patch(intent, kind, container)
 
-    init_agents = [agent(Kind.INIT)] if shape.init else []
-    if shape.sidecar is None:
+    init_agents = [agent(AgentKind.INIT)] if agent_set.init else []
+    if agent_set.sidecar is None:
         return init_agents, []
-    sidecar = agent(shape.sidecar)
-    return ([*init_agents, sidecar], []) if shape.sidecar is Kind.NATIVE else (init_agents, [sidecar])
+    sidecar = agent(agent_set.sidecar)
+    return ([*init_agents, sidecar], []) if agent_set.sidecar is AgentKind.NATIVE else (init_agents, [sidecar])
 
 
 def _mounts_of_agents(review: Review, spec: Spec, intent: Intent, added: Iterable[AddedMount]) -> bytes:
@@ -192,7 +196,7 @@ def _lacking(container: Container, intent: Intent, secrets: Mapping[str, str]) -
     return lacking
 
 
-def _complete(spec: Spec, intent: Intent, agents: Agents, *, marked: bool) -> Plan:
+def _complete(spec: Spec, intent: Intent, agents: FoundAgents, *, marked: bool) -> Plan:
     """Return what a pod that has agents still lacks: mounts of containers that others added after us."""
     if not agents.is_complete(pre_populate=intent.pre_populate, pre_populate_only=intent.pre_populate_only):
         missing = "sidecar" if not agents.has_sidecar else "init container"

@@ -15,7 +15,7 @@ class SidecarMode(StrEnum):
     NATIVE = "native"
 
 
-class Profile(Struct, frozen=True, kw_only=True):
+class PodSettings(Struct, frozen=True, kw_only=True):
     """The server's own settings, as far as they shape a pod."""
 
     sidecar_mode: SidecarMode = SidecarMode.CLASSIC

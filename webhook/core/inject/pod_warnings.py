@@ -5,24 +5,28 @@ from collections.abc import Iterator
 from webhook.core.annotations.go_values import quantity_value
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject import names
-from webhook.core.inject.agent_config import Kind
-from webhook.core.inject.agents import Shape
-from webhook.core.inject.pod_settings import Profile
+from webhook.core.inject.agent_config import AgentKind
+from webhook.core.inject.agents import AgentSet
+from webhook.core.inject.pod_settings import PodSettings
 from webhook.core.pod import Spec
 from webhook.core.refusal import warning
 
 DEFAULT_GRACE_PERIOD_S = 30  # of a pod, core/v1
 
-Surprise = tuple[str, str]  # annotation key without prefix, what is the matter
+PodWarning = tuple[str, str]  # annotation key without prefix, what is the matter
 
 
-def surprises(spec: Spec, intent: Intent, profile: Profile, shape: Shape) -> list[str]:
+def pod_warnings(spec: Spec, intent: Intent, pod_settings: PodSettings, agent_set: AgentSet) -> list[str]:
     """Return them as warnings."""
-    found = [*_of_containers(spec, intent), *_of_lifetime(spec, intent, shape), *_of_volumes(spec, intent, profile)]
+    found = [
+        *_of_containers(spec, intent),
+        *_of_lifetime(spec, intent, agent_set),
+        *_of_volumes(spec, intent, pod_settings),
+    ]
     return [warning(intent.annotation(key), problem) for key, problem in found]
 
 
-def _of_containers(spec: Spec, intent: Intent) -> Iterator[Surprise]:
+def _of_containers(spec: Spec, intent: Intent) -> Iterator[PodWarning]:
     if intent.containers and (unknown := set(intent.containers) - {c.name for c in spec.containers or ()}):
         yield "agent-inject-containers", f"the pod has no container {', '.join(sorted(unknown))}"
     if source := intent.copy_mounts_of:
@@ -35,28 +39,28 @@ def _of_containers(spec: Spec, intent: Intent) -> Iterator[Surprise]:
         yield "agent-share-process-namespace", "false, and the pod says true; the pod is left as it is"
 
 
-def _of_lifetime(spec: Spec, intent: Intent, shape: Shape) -> Iterator[Surprise]:
-    if intent.revoke and shape.sidecar is Kind.SIDECAR:
+def _of_lifetime(spec: Spec, intent: Intent, agent_set: AgentSet) -> Iterator[PodWarning]:
+    if intent.revoke and agent_set.sidecar is AgentKind.SIDECAR:
         own = spec.terminationGracePeriodSeconds
         grace_s = DEFAULT_GRACE_PERIOD_S if own is None else own
         if intent.revoke_grace_s >= grace_s:
             problem = f"not below the pod's grace period of {grace_s} s: the token may not be revoked"
             yield "agent-revoke-grace", problem
-    if shape.sidecar is Kind.NATIVE and not intent.init_first and "agent-init-first" in intent.in_pod:
+    if agent_set.sidecar is AgentKind.NATIVE and not intent.init_first and "agent-init-first" in intent.in_pod:
         yield "agent-init-first", "no effect: a native sidecar always goes first"
-    if not shape.init:
+    if not agent_set.init:
         for key in sorted(intent.in_pod):
             if key.startswith(("agent-init-limits-", "agent-init-requests-")):
                 yield key, "no effect: the pod gets no plain init container"
 
 
-def _of_volumes(spec: Spec, intent: Intent, profile: Profile) -> Iterator[Surprise]:
+def _of_volumes(spec: Spec, intent: Intent, pod_settings: PodSettings) -> Iterator[PodWarning]:
     for container in spec.containers or ():
         for mount in container.mounts:
             if mount.name == names.SECRETS and (mount.subPath or mount.subPathExpr):
                 yield "secret-volume-path", "a mount with subPath never sees a secret change; mount the folder"
     if "secret-volume-size-limit" in intent.in_pod and intent.limits_memory:
-        size = intent.secret_volume_size_limit or profile.memory_volume_size_limit
+        size = intent.secret_volume_size_limit or pod_settings.memory_volume_size_limit
         if quantity_value(size or "0") > quantity_value(intent.limits_memory):
             problem = f"above the agent's memory limit {intent.limits_memory}: filling it kills the agent"
             yield "secret-volume-size-limit", problem

@@ -11,7 +11,7 @@ from webhook.core.refusal import refused
 from webhook.reasons import Reason
 
 
-class Identity(NamedTuple):
+class RunAs(NamedTuple):
     """Whom the agent containers run as."""
 
     user: int
@@ -20,7 +20,7 @@ class Identity(NamedTuple):
 
 
 @lru_cache(256)
-def security_context(identity: Identity) -> bytes:
+def security_context(identity: RunAs) -> bytes:
     """Return the security context of a container, as JSON."""
     context: dict[str, Any] = {
         "runAsUser": identity.user,
@@ -35,7 +35,7 @@ def security_context(identity: Identity) -> bytes:
     return msgspec.json.encode(context)
 
 
-def identity_of(spec: Spec, intent: Intent) -> Identity | None:
+def run_as_of(spec: Spec, intent: Intent) -> RunAs | None:
     """Return whom the agent containers run as, None where they are to have no security context.
 
     Raises:
@@ -45,7 +45,7 @@ def identity_of(spec: Spec, intent: Intent) -> Identity | None:
     if not intent.set_security_context and not _pod_states_identity(intent):
         return None
     pod = spec.securityContext
-    return Identity(user, intent.run_as_group, pod is None or pod.seccompProfile is None)
+    return RunAs(user, intent.run_as_group, pod is None or pod.seccompProfile is None)
 
 
 def _pod_states_identity(intent: Intent) -> bool:

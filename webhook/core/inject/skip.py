@@ -6,7 +6,7 @@ _MIRROR = "kubernetes.io/config.mirror"
 _OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 
 
-def why_not(pod: Pod) -> str | None:
+def skip_reason(pod: Pod) -> str | None:
     """Return why a pod that asks for injection is left alone, None when it is not.
 
     The kubelet makes mirror pods from files and refuses differences, token volumes above all; Windows knows none of the

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject import names
-from webhook.core.inject.agents import Shape
-from webhook.core.inject.login_token import Token
-from webhook.core.inject.pod_settings import Profile
+from webhook.core.inject.agents import AgentSet
+from webhook.core.inject.login_token import LoginToken
+from webhook.core.inject.pod_settings import PodSettings
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,7 +35,9 @@ def secret_volumes(intent: Intent) -> Mapping[str, str]:
     return paths
 
 
-def agent_mounts(intent: Intent, token: Token, shape: Shape, secrets: Mapping[str, str]) -> Iterator[AddedMount]:
+def agent_mounts(
+    intent: Intent, token: LoginToken, agent_set: AgentSet, secrets: Mapping[str, str]
+) -> Iterator[AddedMount]:
     """Yield what every agent container mounts besides its home; `secrets` as `secret_volumes` returns them."""
     for path in token.mount_paths:
         yield AddedMount(token.volume_name, path, readOnly=True)
@@ -47,20 +49,20 @@ def agent_mounts(intent: Intent, token: Token, shape: Shape, secrets: Mapping[st
         yield AddedMount(names.CONFIGMAP, names.CONFIGMAP_PATH, readOnly=True)
     if intent.tls_secret:
         yield AddedMount(names.TLS, names.TLS_PATH, readOnly=True)
-    if shape.persistent_cache:
+    if agent_set.persistent_cache:
         yield AddedMount(names.CACHE, names.CACHE_PATH)
 
 
 def volumes(
-    intent: Intent, profile: Profile, token: Token, shape: Shape, secrets: Mapping[str, str]
+    intent: Intent, pod_settings: PodSettings, token: LoginToken, agent_set: AgentSet, secrets: Mapping[str, str]
 ) -> dict[str, bytes]:
     """Return every volume to add by name, as JSON, in the reference's order, the token's last."""
-    limit = profile.memory_volume_size_limit
+    limit = pod_settings.memory_volume_size_limit
     limit_of_secrets = intent.secret_volume_size_limit or limit
     found: dict[str, bytes] = {}
-    if shape.init:
+    if agent_set.init:
         found[names.HOME_INIT] = _memory(names.HOME_INIT, limit)
-    if shape.sidecar:
+    if agent_set.sidecar:
         found[names.HOME_SIDECAR] = _memory(names.HOME_SIDECAR, limit)
     for name in secrets.values():
         found[name] = _memory(name, limit_of_secrets)
@@ -70,7 +72,7 @@ def volumes(
         found[names.EXTRA] = _encode({"name": names.EXTRA, "secret": {"secretName": intent.extra_secret}})
     if intent.tls_secret:
         found[names.TLS] = _encode({"name": names.TLS, "secret": {"secretName": intent.tls_secret}})
-    if shape.persistent_cache:
+    if agent_set.persistent_cache:
         found[names.CACHE] = _memory(names.CACHE, limit)
     if token.volume is not None:
         found[token.volume_name] = token.volume

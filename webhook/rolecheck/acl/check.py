@@ -11,19 +11,19 @@ from msgspec import Struct
 
 from webhook.reasons import Reason
 from webhook.rolecheck.acl.role_policies import Grants, Policies, policies_of
-from webhook.rolecheck.acl.ruleset import Decision, RuleSet, State
+from webhook.rolecheck.acl.ruleset import RuleDecision, RuleSet, State
 from webhook.rolecheck.acl.secret_path import Located, SecretPath, candidates, locate, read, root_of
 from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.snapshot import SecretMount, Snapshot
 from webhook.rolecheck.login import Target, check, resolve, subject_of
-from webhook.rolecheck.login_request import Claim, Disclosure, Mode, PolicyCheck, Rules
+from webhook.rolecheck.login_request import Disclosure, LoginRequest, Mode, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Finding, Level, Problem, Verdict
 from webhook.rolecheck.wording import finding
 
 READABLE = Verdict(Level.ALLOW, Reason.SECRET_READABLE)
 
 
-class Case(Struct, frozen=True):
+class PathQuestion(Struct, frozen=True):
     """One path in question, with all that decides it."""
 
     policies: Policies
@@ -32,7 +32,7 @@ class Case(Struct, frozen=True):
     located: Located
     is_managed: bool  # identity groups may grant more
 
-    def decide(self, path: str) -> Decision:
+    def decide(self, path: str) -> RuleDecision:
         """Return what the rules say of another path, asked with the same parameters."""
         return self.rules.decide(path, self.secret.parameters)
 
@@ -42,31 +42,35 @@ class Case(Struct, frozen=True):
         return not (self.policies.has_unknown or self.policies.invalid or self.is_managed)
 
 
-def check_path(value: str, claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Verdict:
+def check_path(
+    value: str, request: LoginRequest, snapshot: Snapshot | None, rules: Rules, now: float | None
+) -> Verdict:
     """Judge one secret, taking the login for granted; SecretReadable when there is nothing to say."""
-    target = None if snapshot is None else resolve(claim, snapshot, rules, now)
+    target = None if snapshot is None else resolve(request, snapshot, rules, now)
     if snapshot is None or not isinstance(target, Target):
-        return check(claim, snapshot, rules, now)
-    found = Reads(target, claim, snapshot, rules, now).finding(value)
+        return check(request, snapshot, rules, now)
+    found = ReadAccess(target, request, snapshot, rules, now).finding(value)
     return READABLE if found is None else Verdict(found.level, found.reason, (found,))
 
 
-class Reads:
+class ReadAccess:
     """What the token of one login may read."""
 
-    def __init__(self, target: Target, claim: Claim, snapshot: Snapshot, rules: Rules, now: float | None) -> None:
+    def __init__(
+        self, target: Target, request: LoginRequest, snapshot: Snapshot, rules: Rules, now: float | None
+    ) -> None:
         """Collect the role's policies.
 
         Args:
             target: the role, as `login.find` found it.
-            claim: the login that yields the token.
+            request: the login that yields the token.
             snapshot: what is known of the server.
             rules: the settings.
             now: Unix seconds; None: the expiry of a policy block does not count.
         """
-        self._claim, self._rules = claim, rules
+        self._claim, self._rules = request, rules
         self._forbidden = target.role.token.forbidden_policy
-        attempt = Attempt(claim, target.mount, rules, None)
+        attempt = Attempt(request, target.mount, rules, None)
         policies = policies_of(target.role, target.mount, snapshot)
         self._grants = Grants(policies, target.role, attempt, snapshot, now)
         self._mounts = snapshot.mounts_of(target.mount.namespace)
@@ -80,12 +84,12 @@ class Reads:
         return None if problem is None else _worded(problem, self._claim, self._rules)
 
 
-def _worded(problem: Problem, claim: Claim, rules: Rules) -> Finding:
+def _worded(problem: Problem, request: LoginRequest, rules: Rules) -> Finding:
     """Put a problem into words, a deny as loudly as the settings ask."""
     is_soft = rules.policy_check is PolicyCheck.WARN or rules.mode is Mode.WARN
     if is_soft and problem.level is Level.DENY:
         problem = replace(problem, level=Level.WARN)
-    return finding(problem, subject_of(claim), full=rules.disclosure is Disclosure.FULL)
+    return finding(problem, subject_of(request), full=rules.disclosure is Disclosure.FULL)
 
 
 def _problem(value: str, grants: Grants, mounts: Mapping[str, SecretMount] | None) -> Problem | None:
@@ -96,13 +100,13 @@ def _problem(value: str, grants: Grants, mounts: Mapping[str, SecretMount] | Non
     is_managed = grants.snapshot.identity_is_managed
     rules = grants.rules_below(root_of(secret.path))
     if located is not None:
-        return _outcome(Case(grants.policies, rules, secret, located, is_managed))
+        return _outcome(PathQuestion(grants.policies, rules, secret, located, is_managed))
     if mounts is not None and grants.snapshot.mounts_are_complete:
         return Problem(Level.DENY, Reason.SECRET_MOUNT_UNKNOWN, {"path": secret.path})
-    return _unlocated(Case(grants.policies, rules, secret, Located(secret.path, "", 0), is_managed))
+    return _unlocated(PathQuestion(grants.policies, rules, secret, Located(secret.path, "", 0), is_managed))
 
 
-def _unlocated(case: Case) -> Problem | None:
+def _unlocated(case: PathQuestion) -> Problem | None:
     """Judge a path whose mount is not known: the agent may insert `data/` behind any of its slashes."""
     inserted, is_prefixed = candidates(case.secret.path)
     as_written = case.decide(case.secret.path).state
@@ -114,7 +118,7 @@ def _unlocated(case: Case) -> Problem | None:
     return _outcome(case)
 
 
-def _outcome(case: Case) -> Problem | None:
+def _outcome(case: PathQuestion) -> Problem | None:
     """Return what the policies say of the located path; None where it is readable and that is all there is to say."""
     decision = case.decide(case.located.path)
     if decision.state is State.READABLE:
@@ -124,7 +128,7 @@ def _outcome(case: Case) -> Problem | None:
     return Problem(level, reason, {"path": case.located.path, "policy": policy})
 
 
-def _doubt(case: Case, decision: Decision) -> Problem | None:
+def _doubt(case: PathQuestion, decision: RuleDecision) -> Problem | None:
     """Return what there is to say of a path that is readable."""
     if decision.rule is not None and decision.rule.needs_approval:
         return Problem(Level.WARN, Reason.SECRET_APPROVAL_REQUIRED, {"path": case.located.path})
@@ -134,11 +138,11 @@ def _doubt(case: Case, decision: Decision) -> Problem | None:
     return None
 
 
-def _state_is(state: State) -> Callable[[Case, Decision], bool]:
+def _state_is(state: State) -> Callable[[PathQuestion, RuleDecision], bool]:
     return lambda _, decision: decision.state is state
 
 
-def _lacks_data(version: int) -> Callable[[Case, Decision], bool]:
+def _lacks_data(version: int) -> Callable[[PathQuestion, RuleDecision], bool]:
     """Tell a path that only the other KV version's spelling would be granted for."""
     return lambda case, decision: (
         decision.state is State.NONE
@@ -149,7 +153,7 @@ def _lacks_data(version: int) -> Callable[[Case, Decision], bool]:
     )
 
 
-Fits = Callable[[Case, Decision], bool]
+Fits = Callable[[PathQuestion, RuleDecision], bool]
 OUTCOMES: tuple[tuple[Fits, Level, Reason], ...] = (
     (_lacks_data(2), Level.DENY, Reason.KV_V2_DATA_PREFIX_MISSING),
     (_lacks_data(1), Level.DENY, Reason.KV_V1_DATA_PREFIX_UNNEEDED),

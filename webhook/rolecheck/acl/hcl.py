@@ -21,7 +21,7 @@ _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 _UNICODE_MAX = 0x10FFFF
 
 
-class PolicyTextError(ValueError):
+class PolicySyntaxError(ValueError):
     """The text is no policy; says where."""
 
 
@@ -91,7 +91,7 @@ class _Reader:
 
     def _value(self, depth: int) -> Any:
         if depth > DEPTH_MAX:
-            raise PolicyTextError(f"nested deeper than {DEPTH_MAX}")
+            raise PolicySyntaxError(f"nested deeper than {DEPTH_MAX}")
         word = self._next
         if word.kind in ("text", "value"):
             return self._take().value
@@ -123,7 +123,7 @@ class _Reader:
         self._next = next(self._words)
         return word
 
-    def _unexpected(self, wanted: str) -> PolicyTextError:
+    def _unexpected(self, wanted: str) -> PolicySyntaxError:
         return _error(self._text, self._next.position, f"want {wanted}")
 
 
@@ -233,9 +233,9 @@ def _heredoc(text: str, opening: re.Match[str]) -> tuple[str, int]:
     return "".join(lines), closing.end()
 
 
-def _error(text: str, position: int, problem: str) -> PolicyTextError:
+def _error(text: str, position: int, problem: str) -> PolicySyntaxError:
     line = text.count("\n", 0, position) + 1
-    return PolicyTextError(f"line {line}: {problem}")
+    return PolicySyntaxError(f"line {line}: {problem}")
 
 
 def _json(text: str) -> Items:
@@ -244,7 +244,7 @@ def _json(text: str) -> Items:
     try:
         document, _ = decoder.raw_decode(text.lstrip())
     except (ValueError, RecursionError) as error:
-        raise PolicyTextError(f"no JSON: {error}") from error
+        raise PolicySyntaxError(f"no JSON: {error}") from error
     return Items(_labelled(document))
 
 

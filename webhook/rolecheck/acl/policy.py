@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from webhook.rolecheck.acl.hcl import Item, Items, PolicyTextError, parse
+from webhook.rolecheck.acl.hcl import Item, Items, PolicySyntaxError, parse
 from webhook.rolecheck.bindings.vault_values import clean, seconds, unix_time
 
 CAPABILITIES = frozenset(
@@ -26,7 +26,7 @@ OLD_POLICIES: dict[str, tuple[str, ...]] = {
 Values = tuple[object, ...]  # of one parameter; empty: any value
 
 
-class Kind(Enum):
+class PathKind(Enum):
     """How a rule's text is compared with a path."""
 
     EXACT = "exact"
@@ -75,18 +75,18 @@ def blocks(text: str) -> tuple[Block, ...]:
         if item.keys[0] == "path":
             found.append(_block(item))
         elif item.keys != ("name",):
-            raise PolicyTextError(f"unknown key {clean(' '.join(item.keys))}")
+            raise PolicySyntaxError(f"unknown key {clean(' '.join(item.keys))}")
     return tuple(found)
 
 
-def kind_of(path: str) -> tuple[Kind, str]:
+def kind_of(path: str) -> tuple[PathKind, str]:
     """Return how the path of a block, its templates filled, is compared, and with what text."""
     path = path.removeprefix("/")
     if path == "+" or path.startswith("+/") or "/+" in path:
-        return Kind.SEGMENTS, path
+        return PathKind.SEGMENTS, path
     if path.endswith("*"):
-        return Kind.PREFIX, path[:-1]
-    return Kind.EXACT, path
+        return PathKind.PREFIX, path[:-1]
+    return PathKind.EXACT, path
 
 
 def template_parts(path: str) -> list[str]:
@@ -98,11 +98,11 @@ def template_parts(path: str) -> list[str]:
     literal, *rest = path.split("{{")
     parts = [literal]
     if "}}" in literal:
-        raise PolicyTextError("unbalanced {{ }}")
+        raise PolicySyntaxError("unbalanced {{ }}")
     for piece in rest:
         variable, *literals = piece.split("}}")
         if len(literals) != 1:
-            raise PolicyTextError("unbalanced {{ }}")
+            raise PolicySyntaxError("unbalanced {{ }}")
         parts += [variable.strip(), literals[0]]
     return parts
 
@@ -139,15 +139,15 @@ def _united(first: Mapping[str, Values], second: Mapping[str, Values]) -> Mappin
 def _block(item: Item) -> Block:
     path = item.keys[1] if len(item.keys) > 1 else item.keys[0]
     if not isinstance(item.value, Items):
-        raise PolicyTextError(f"path {clean(path)} is no block")
+        raise PolicySyntaxError(f"path {clean(path)} is no block")
     if "+*" in path:
-        raise PolicyTextError(f"path {clean(path)}: `+*` is forbidden")
+        raise PolicySyntaxError(f"path {clean(path)}: `+*` is forbidden")
     template_parts(path)
     members: dict[str, Any] = {}
     for member in item.value:
         key = member.keys[0]
         if key not in KEYS:
-            raise PolicyTextError(f"path {clean(path)}: unknown key {clean(key)}")
+            raise PolicySyntaxError(f"path {clean(path)}: unknown key {clean(key)}")
         read = KEYS[key](_value(member))
         members[key] = members[key] + read if key in _LISTS and key in members else read
     return Block(path, _rule(members), members.get("expiration"))
@@ -164,7 +164,7 @@ def _rule(members: Mapping[str, Any]) -> Rule:
         return DENY
     shortest, longest = members.get("min_wrapping_ttl", 0), members.get("max_wrapping_ttl", 0)
     if 0 < longest < shortest:
-        raise PolicyTextError("max_wrapping_ttl is less than min_wrapping_ttl")
+        raise PolicySyntaxError("max_wrapping_ttl is less than min_wrapping_ttl")
     return Rule(
         can_read="read" in granted,
         wrapping_s=(shortest, longest),
@@ -179,19 +179,19 @@ def _capabilities(value: object) -> tuple[str, ...]:
     listed = _texts(value)
     unknown = [name for name in listed if name not in CAPABILITIES]
     if unknown:
-        raise PolicyTextError(f"unknown capability {clean(unknown[0])}")
+        raise PolicySyntaxError(f"unknown capability {clean(unknown[0])}")
     return listed
 
 
 def _old_policy(value: object) -> str:
     if not isinstance(value, str) or value not in OLD_POLICIES:
-        raise PolicyTextError(f"unknown policy {clean(value)}")
+        raise PolicySyntaxError(f"unknown policy {clean(value)}")
     return value
 
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or any(isinstance(item, (list, Items)) for item in value):
-        raise PolicyTextError(f"{clean(value)} is no list of texts")
+        raise PolicySyntaxError(f"{clean(value)} is no list of texts")
     return tuple(str(item) for item in value)
 
 
@@ -200,7 +200,7 @@ def _parameters(value: object) -> dict[str, Values]:
     named: dict[str, Values] = {}
     for item in _members(value):
         if not isinstance(item.value, list) or len(item.keys) != 1:
-            raise PolicyTextError(f"parameter {clean(item.keys[0])}: want a list of values")
+            raise PolicySyntaxError(f"parameter {clean(item.keys[0])}: want a list of values")
         named = dict(_united(named, {item.keys[0].lower(): tuple(item.value)}))
     return named
 
@@ -210,18 +210,18 @@ def _members(value: object) -> Iterable[Item]:
         return value
     if isinstance(value, list) and all(isinstance(part, Items) for part in value):
         return [item for part in value for item in part]
-    raise PolicyTextError(f"{clean(value)} is no object")
+    raise PolicySyntaxError(f"{clean(value)} is no object")
 
 
 def _duration(value: object) -> float:
     """Return seconds; a negative time demands nothing and counts as none."""
     if isinstance(value, (bool, list, Items)):
-        raise PolicyTextError(f"{clean(value)} is no duration")
+        raise PolicySyntaxError(f"{clean(value)} is no duration")
     text = str(value)
     try:
         length_s = seconds(text.removeprefix("-"))
     except ValueError as error:
-        raise PolicyTextError(f"{error} is no duration") from error
+        raise PolicySyntaxError(f"{error} is no duration") from error
     return 0 if text.startswith("-") else length_s
 
 
@@ -231,12 +231,12 @@ def _expiration(value: object) -> float | None:
     try:
         return unix_time(value if isinstance(value, str) else clean(value))
     except ValueError as error:
-        raise PolicyTextError(f"{error} is no time") from error
+        raise PolicySyntaxError(f"{error} is no time") from error
 
 
 def _limit(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise PolicyTextError(f"{clean(value)} is no whole number")
+        raise PolicySyntaxError(f"{clean(value)} is no whole number")
     return value
 
 

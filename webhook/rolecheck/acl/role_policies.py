@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from webhook.rolecheck.acl.hcl import PolicyTextError
+from webhook.rolecheck.acl.hcl import PolicySyntaxError
 from webhook.rolecheck.acl.policy import Block, blocks, kind_of
 from webhook.rolecheck.acl.ruleset import RuleSet, add_block
-from webhook.rolecheck.acl.template_variables import identity_of
+from webhook.rolecheck.acl.template_variables import variables_of
 from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.roles import Role
 from webhook.rolecheck.bindings.snapshot import AuthMount, PolicyEntry, Snapshot
@@ -62,7 +62,7 @@ class Grants(Struct, frozen=True):
         if not varying:
             return fixed
         rules = RuleSet(dict(fixed.exact), dict(fixed.prefixes), set(fixed.lengths), dict(fixed.segments))
-        identity = identity_of(self.role, self.attempt, self.snapshot)
+        identity = variables_of(self.role, self.attempt, self.snapshot)
         for _, block, allows_slashes in varying:
             if block.expires_at is None or self.now is None or block.expires_at > self.now:
                 add_block(rules, block, identity, allows_slashes=allows_slashes)
@@ -124,6 +124,6 @@ def _parsed(entry: PolicyEntry, namespace: str, snapshot: Snapshot) -> tuple[Blo
     if key not in snapshot.cache:
         try:
             snapshot.cache[key] = blocks(entry.text or "")
-        except PolicyTextError:
+        except PolicySyntaxError:
             snapshot.cache[key] = None
     return snapshot.cache[key]  # type: ignore[return-value] # what the lines above put there

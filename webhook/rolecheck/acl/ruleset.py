@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from webhook.rolecheck.acl.policy import Block, Kind, Rule, Values, kind_of, merged, template_parts
-from webhook.rolecheck.acl.template_variables import Fate, Identity
+from webhook.rolecheck.acl.policy import Block, PathKind, Rule, Values, kind_of, merged, template_parts
+from webhook.rolecheck.acl.template_variables import TemplateVariables, Unresolved
 
 WILDCARDS = re.compile(r"[*+]")
 
@@ -23,7 +23,7 @@ class State(Enum):
     UNCERTAIN = "uncertain"  # depends on identity values unknown before login
 
 
-class Decision(NamedTuple):
+class RuleDecision(NamedTuple):
     """The state of one path, and the rule it comes from."""
 
     state: State
@@ -34,7 +34,7 @@ class Decision(NamedTuple):
 class UncertainRule:
     """A rule with a variable nobody knows before login."""
 
-    kind: Kind
+    kind: PathKind
     pattern: tuple[str | None, ...]  # literal texts, variables (None) and the plus sign between them; open end apart
     is_open: bool
     allows_slashes: bool
@@ -47,7 +47,7 @@ class UncertainRule:
         for part in self.pattern:
             if part is None:
                 ends = _runs(path, ends, variable)
-            elif part == "+" and self.kind is Kind.SEGMENTS:
+            elif part == "+" and self.kind is PathKind.SEGMENTS:
                 ends = _runs(path, ends, "/")
             else:
                 ends = {end + len(part) for end in ends if path.startswith(part, end)}
@@ -64,27 +64,27 @@ class RuleSet:
     segments: dict[str, Rule] = field(default_factory=dict)
     uncertain: list[UncertainRule] = field(default_factory=list)
 
-    def add(self, kind: Kind, text: str, rule: Rule) -> None:
+    def add(self, kind: PathKind, text: str, rule: Rule) -> None:
         """Take in one rule, merged with those of the same kind and text."""
-        rules = {Kind.EXACT: self.exact, Kind.PREFIX: self.prefixes, Kind.SEGMENTS: self.segments}[kind]
-        if kind is Kind.PREFIX:
+        rules = {PathKind.EXACT: self.exact, PathKind.PREFIX: self.prefixes, PathKind.SEGMENTS: self.segments}[kind]
+        if kind is PathKind.PREFIX:
             self.lengths.add(len(text))
         known = rules.get(text)
         rules[text] = rule if known is None else merged(known, rule)
 
-    def decide(self, path: str, parameters: Mapping[str, object]) -> Decision:
+    def decide(self, path: str, parameters: Mapping[str, object]) -> RuleDecision:
         """Return whether the token may read the path."""
         exact = self.exact.get(path)
         certain = exact if exact is not None else self._wildcard(path)
         base = _state(certain, parameters)
         if not self.uncertain or (exact is not None and exact.is_denied):
-            return Decision(base, certain)
+            return RuleDecision(base, certain)
         others = [
             other.rule
             for other in self.uncertain
-            if (exact is None or other.kind is Kind.EXACT) and other.may_match(path)
+            if (exact is None or other.kind is PathKind.EXACT) and other.may_match(path)
         ]
-        return Decision(_with(base, others, parameters), certain)
+        return RuleDecision(_with(base, others, parameters), certain)
 
     def _wildcard(self, path: str) -> Rule | None:
         """Return the rule with wildcards that decides: the greatest of the longest prefix and all segment rules."""
@@ -127,14 +127,16 @@ def permits(rule: Rule, parameters: Mapping[str, object]) -> State:
     return State.READABLE if is_free else State.CONSTRAINED
 
 
-def add_block(rules: RuleSet, block: Block, identity: Identity, *, allows_slashes: bool) -> None:
+def add_block(rules: RuleSet, block: Block, variables: TemplateVariables, *, allows_slashes: bool) -> None:
     """Take in one block with its templates filled; a variable that does not resolve leaves the block out."""
     parts: list[str | None] = []
     for position, part in enumerate(template_parts(block.path)):
-        worth = identity.worth(part) if position % 2 else part
-        if worth is Fate.DROPPED or (position % 2 and isinstance(worth, str) and _is_unfit(worth, allows_slashes)):
+        value = variables.resolve(part) if position % 2 else part
+        if value is Unresolved.DROPPED or (
+            position % 2 and isinstance(value, str) and _is_unfit(value, allows_slashes)
+        ):
             return
-        parts.append(None if isinstance(worth, Fate) else worth)
+        parts.append(None if isinstance(value, Unresolved) else value)
     if None in parts:
         rules.uncertain.append(_uncertain(parts, block.rule, allows_slashes=allows_slashes))
     else:
@@ -150,9 +152,9 @@ _HOLE = "\0"  # stands for an unknown value while a rule's kind is found out; no
 
 def _uncertain(parts: list[str | None], rule: Rule, *, allows_slashes: bool) -> UncertainRule:
     kind, text = kind_of("".join(_HOLE if part is None else part for part in parts))
-    is_open = kind is Kind.PREFIX or (kind is Kind.SEGMENTS and text.endswith("*"))
-    cut = r"(\0)" if kind is not Kind.SEGMENTS else r"(\0|(?<![^/])\+(?![^/]))"
-    body = text.removesuffix("*") if kind is Kind.SEGMENTS else text
+    is_open = kind is PathKind.PREFIX or (kind is PathKind.SEGMENTS and text.endswith("*"))
+    cut = r"(\0)" if kind is not PathKind.SEGMENTS else r"(\0|(?<![^/])\+(?![^/]))"
+    body = text.removesuffix("*") if kind is PathKind.SEGMENTS else text
     pattern = tuple(None if part == _HOLE else part for part in re.split(cut, body) if part)
     return UncertainRule(kind, pattern, is_open, allows_slashes, rule)
 

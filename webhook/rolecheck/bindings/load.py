@@ -9,20 +9,20 @@ from operator import attrgetter
 
 import msgspec
 
-from webhook.rolecheck.bindings.roles import FLAG_FIELDS, NUMBER_FIELDS, RoleText
+from webhook.rolecheck.bindings.roles import FLAG_FIELDS, NUMBER_FIELDS, RoleShape
 from webhook.rolecheck.bindings.selector import ParseYaml
 from webhook.rolecheck.bindings.selector import parse as parse_selector
 from webhook.rolecheck.bindings.shapes import (
     BindingsError,
-    CompleteText,
-    ConfigText,
-    DocumentText,
-    MountText,
-    NamespaceText,
-    PolicyText,
-    RoleNameText,
-    SecretMountText,
-    ServerText,
+    CompleteShape,
+    ConfigShape,
+    DocumentShape,
+    MountShape,
+    NamespaceShape,
+    PolicyShape,
+    RoleNameShape,
+    SecretMountShape,
+    ServerShape,
     decode,
 )
 from webhook.rolecheck.bindings.snapshot import AuthConfig, AuthMount, PolicyEntry, SecretMount, SecretMounts, Snapshot
@@ -34,13 +34,13 @@ API_VERSION = "vault-bindings/v1"
 KIND = "BindingSnapshot"
 KV_VERSIONS = (1, 2)
 
-_DOCUMENT = msgspec.json.Decoder(DocumentText)
-_MOUNT = msgspec.json.Decoder(MountText)
-_ROLE = msgspec.json.Decoder(RoleText)
-_ROLE_NAME = msgspec.json.Decoder(RoleNameText)
-_POLICY = msgspec.json.Decoder(PolicyText)
-_SECRET_MOUNT = msgspec.json.Decoder(SecretMountText)
-_NAMESPACE = msgspec.json.Decoder(NamespaceText)
+_DOCUMENT = msgspec.json.Decoder(DocumentShape)
+_MOUNT = msgspec.json.Decoder(MountShape)
+_ROLE = msgspec.json.Decoder(RoleShape)
+_ROLE_NAME = msgspec.json.Decoder(RoleNameShape)
+_POLICY = msgspec.json.Decoder(PolicyShape)
+_SECRET_MOUNT = msgspec.json.Decoder(SecretMountShape)
+_NAMESPACE = msgspec.json.Decoder(NamespaceShape)
 _NUMBERS = attrgetter(*NUMBER_FIELDS)
 _FLAGS = attrgetter(*FLAG_FIELDS)
 _PLAIN_NUMBERS = frozenset((int, type(None)))  # what needs no second look, unless negative
@@ -61,7 +61,7 @@ def load(document: bytes, parse_yaml: ParseYaml) -> Snapshot:
     """
     text = decode(_json(document, parse_yaml), _DOCUMENT, "")
     _check_kind(text)
-    server, complete = text.server or ServerText(), text.complete or CompleteText()
+    server, complete = text.server or ServerShape(), text.complete or CompleteShape()
     return Snapshot(
         product=_choice(server.product or "vault", ("vault", "openbao"), "server.product"),
         server_address=server.address or "",
@@ -98,7 +98,7 @@ def _yaml_as_json(document: bytes, parse_yaml: ParseYaml) -> bytes:
     return encoded
 
 
-def _check_kind(text: DocumentText) -> None:
+def _check_kind(text: DocumentShape) -> None:
     for place, value, wanted in (("apiVersion", text.apiVersion, API_VERSION), ("kind", text.kind, KIND)):
         if value != wanted:
             raise BindingsError(place, f"{clean(value)} is not {wanted}", f"Write `{place}: {wanted}`.")
@@ -115,7 +115,7 @@ def _auth_mounts(raws: Iterable[msgspec.Raw], parse_yaml: ParseYaml) -> dict[tup
     return mounts
 
 
-def _auth_mount(text: MountText, place: str, parse_yaml: ParseYaml) -> AuthMount:
+def _auth_mount(text: MountShape, place: str, parse_yaml: ParseYaml) -> AuthMount:
     path = (text.path or "").strip("/").removeprefix("auth/").strip("/")
     if not path or not text.type:
         raise BindingsError(place, "a mount needs a path and a type", "Take both from `vault auth list`.")
@@ -133,7 +133,7 @@ def _auth_mount(text: MountText, place: str, parse_yaml: ParseYaml) -> AuthMount
     )
 
 
-def _selectors(texts: Iterable[RoleText | None]) -> set[str]:
+def _selectors(texts: Iterable[RoleShape | None]) -> set[str]:
     return {
         text.bound_service_account_namespace_selector
         for text in texts
@@ -141,7 +141,7 @@ def _selectors(texts: Iterable[RoleText | None]) -> set[str]:
     }
 
 
-def _config(text: ConfigText | None, place: str) -> AuthConfig:
+def _config(text: ConfigShape | None, place: str) -> AuthConfig:
     if text is None:
         return AuthConfig()
     validates = not _flag(text.disable_iss_validation, f"{place}.disable_iss_validation", default=True)
@@ -156,7 +156,7 @@ def _config(text: ConfigText | None, place: str) -> AuthConfig:
     )
 
 
-def _roles(raw: msgspec.Raw, place: str) -> Iterator[tuple[str, RoleText | None]]:
+def _roles(raw: msgspec.Raw, place: str) -> Iterator[tuple[str, RoleShape | None]]:
     """Yield the roles of one mount by lower-case name, each checked."""
     seen: set[str] = set()
     for name, role_place, role in _named_roles(raw, place):
@@ -186,7 +186,7 @@ def _role_name(raw: msgspec.Raw, place: str) -> str:
     return name.lower()
 
 
-def _role_text(raw: msgspec.Raw, place: str) -> RoleText | None:
+def _role_text(raw: msgspec.Raw, place: str) -> RoleShape | None:
     if bytes(memoryview(raw)[:1]) == b"n":
         return None
     text = decode(raw, _ROLE, place)
@@ -249,7 +249,7 @@ def _secret_mounts(raws: Iterable[msgspec.Raw]) -> SecretMounts:
     return {namespace: {**anywhere, **own} for namespace, own in mounts.items()}
 
 
-def _kv_version(text: SecretMountText, place: str) -> int:
+def _kv_version(text: SecretMountShape, place: str) -> int:
     if text.type == "generic":
         return 1
     if text.type != "kv":

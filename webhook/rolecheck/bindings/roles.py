@@ -16,7 +16,7 @@ from webhook.rolecheck.bindings.vault_values import Flag, Names, Number, flag, n
 FORBIDDEN_POLICIES = ("root", "response-wrapping")  # no auth method may attach them; the server refuses the login
 
 
-class RoleText(msgspec.Struct, gc=False, kw_only=True):
+class RoleShape(msgspec.Struct, gc=False, kw_only=True):
     """One role as Vault, Terraform or a person writes it; unknown fields are ignored."""
 
     data: msgspec.Raw = msgspec.Raw(b"")  # `vault read -format=json` wraps the role in this member
@@ -54,12 +54,12 @@ class RoleText(msgspec.Struct, gc=False, kw_only=True):
     token_policies_template_claims: Flag = None
 
 
-NUMBER_FIELDS = tuple(field.name for field in msgspec.structs.fields(RoleText) if field.type == Number)
-FLAG_FIELDS = tuple(field.name for field in msgspec.structs.fields(RoleText) if field.type == Flag)
+NUMBER_FIELDS = tuple(field.name for field in msgspec.structs.fields(RoleShape) if field.type == Number)
+FLAG_FIELDS = tuple(field.name for field in msgspec.structs.fields(RoleShape) if field.type == Flag)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
+class TokenTerms:
     """What every role says of the token it issues."""
 
     policies: tuple[str, ...]  # normal form: trimmed, lower case, each once; root swallows the others
@@ -82,7 +82,7 @@ class KubernetesRole:
     selector: Selector | None  # None: the role has none
     audience: str
     alias_name_source: str
-    token: Token
+    token: TokenTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class JwtRole:
     user_claim_is_pointer: bool
     claim_mappings: Mapping[str, str]  # claim to metadata key
     groups_claim: str
-    token: Token
+    token: TokenTerms
 
 
 Role = KubernetesRole | JwtRole
@@ -111,12 +111,12 @@ def policy_names(written: Names) -> tuple[str, ...]:
     return ("root",) if "root" in wanted else wanted
 
 
-def token_of(text: RoleText) -> Token:
+def token_of(text: RoleShape) -> TokenTerms:
     """Return the token's terms; a deprecated field counts where its successor is empty or zero."""
     policies = policy_names(text.token_policies) or policy_names(text.policies)
     is_templated = flag(text.token_policies_template_claims)
     forbidden = () if is_templated else (name for name in FORBIDDEN_POLICIES if name in policies)
-    return Token(
+    return TokenTerms(
         policies=policies,
         no_default_policy=flag(text.token_no_default_policy),
         templated_policies=is_templated,
@@ -128,7 +128,7 @@ def token_of(text: RoleText) -> Token:
     )
 
 
-def kubernetes_role(name: str, text: RoleText, selectors: Mapping[str, Selector]) -> KubernetesRole:
+def kubernetes_role(name: str, text: RoleShape, selectors: Mapping[str, Selector]) -> KubernetesRole:
     """Return the role as a kubernetes mount reads it; `selectors` holds every selector text, parsed."""
     selector = text.bound_service_account_namespace_selector
     accounts = Patterns.of(names(text.bound_service_account_names))
@@ -144,7 +144,7 @@ def kubernetes_role(name: str, text: RoleText, selectors: Mapping[str, Selector]
     )
 
 
-def jwt_role(name: str, text: RoleText) -> JwtRole:
+def jwt_role(name: str, text: RoleShape) -> JwtRole:
     """Return the role as a jwt or oidc mount reads it."""
     claims = text.bound_claims or {}
     return JwtRole(

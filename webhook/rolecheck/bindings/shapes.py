@@ -31,14 +31,14 @@ class BindingsError(ValueError):
         super().__init__(f"{clean(self.place, 200)}: {problem}. {remedy}")
 
 
-class ServerText(msgspec.Struct):
+class ServerShape(msgspec.Struct):
     """Which server the document speaks of."""
 
     product: str | None = None
     address: str | None = None
 
 
-class CompleteText(msgspec.Struct):
+class CompleteShape(msgspec.Struct):
     """What of the document is exhaustive; each absent member counts as true."""
 
     auth: Flag = None
@@ -46,13 +46,13 @@ class CompleteText(msgspec.Struct):
     mounts: Flag = None
 
 
-class NamespaceText(msgspec.Struct):
+class NamespaceShape(msgspec.Struct):
     """A Kubernetes namespace."""
 
     labels: dict[str, str] | None = None
 
 
-class ConfigText(msgspec.Struct):
+class ConfigShape(msgspec.Struct):
     """An auth mount's configuration: the fields the check needs."""
 
     issuer: str | None = None
@@ -63,7 +63,7 @@ class ConfigText(msgspec.Struct):
     bound_issuer: str | None = None
 
 
-class MountText(msgspec.Struct):
+class MountShape(msgspec.Struct):
     """One auth mount; its roles are read one by one."""
 
     path: str | None = None
@@ -72,11 +72,11 @@ class MountText(msgspec.Struct):
     accessor: str | None = None
     complete: Flag = None
     fetchedAt: str | None = None  # noqa: N815 the document's spelling
-    config: ConfigText | None = None
+    config: ConfigShape | None = None
     roles: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class PolicyText(msgspec.Struct):
+class PolicyShape(msgspec.Struct):
     """One ACL policy."""
 
     name: str | None = None
@@ -86,30 +86,30 @@ class PolicyText(msgspec.Struct):
     allow_slashes_in_identity_templates: Flag = None
 
 
-class OptionsText(msgspec.Struct):
+class OptionsShape(msgspec.Struct):
     """A secrets mount's options."""
 
     version: int | str | None = None
 
 
-class SecretMountText(msgspec.Struct):
+class SecretMountShape(msgspec.Struct):
     """One secrets mount."""
 
     path: str | None = None
     namespace: str | None = None
     type: str | None = None
     version: int | str | None = None
-    options: OptionsText | None = None
+    options: OptionsShape | None = None
 
 
-class DocumentText(msgspec.Struct):
+class DocumentShape(msgspec.Struct):
     """The whole."""
 
     apiVersion: str | None = None  # noqa: N815 the document's spelling
     kind: str | None = None
-    server: ServerText | None = None
+    server: ServerShape | None = None
     fetchedAt: str | None = None  # noqa: N815 the document's spelling
-    complete: CompleteText | None = None
+    complete: CompleteShape | None = None
     identityModel: str | None = None  # noqa: N815 the document's spelling
     auth: list[msgspec.Raw] | None = None
     policies: list[msgspec.Raw] | None = None
@@ -117,7 +117,7 @@ class DocumentText(msgspec.Struct):
     namespaces: dict[str, msgspec.Raw] | None = None
 
 
-class RoleNameText(msgspec.Struct):
+class RoleNameShape(msgspec.Struct):
     """What names a role that stands in a list."""
 
     role_name: str | None = None  # Terraform's

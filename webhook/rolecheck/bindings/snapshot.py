@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from webhook.rolecheck.bindings.roles import Role, RoleText, jwt_role, kubernetes_role
+from webhook.rolecheck.bindings.roles import Role, RoleShape, jwt_role, kubernetes_role
 from webhook.rolecheck.bindings.selector import Selector
 
 KUBERNETES = "kubernetes"
@@ -44,7 +44,7 @@ class AuthMount:
     complete: bool  # the role list is exhaustive
     fetched_at: float | None  # of this mount alone
     config: AuthConfig
-    texts: Mapping[str, RoleText | None] = field(repr=False)  # by lower-case name; None could not be read
+    texts: Mapping[str, RoleShape | None] = field(repr=False)  # by lower-case name; None could not be read
     selectors: Mapping[str, Selector] = field(repr=False)  # by text
     _roles: dict[str, Role] = field(default_factory=dict, repr=False, compare=False)  # those asked for so far
 

@@ -50,7 +50,7 @@ class Judged(Protocol):
 A = TypeVar("A", bound=Judged)
 
 
-class Confirmations:
+class ConfirmationClient:
     """Asks over a Unix socket; belongs to one event loop."""
 
     def __init__(self, path: str) -> None:

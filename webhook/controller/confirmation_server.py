@@ -21,11 +21,11 @@ from typing import TypeVar
 
 import msgspec
 
-from webhook.controller import document
+from webhook.controller import bindings_file
 from webhook.controller.bucket import Bucket
 from webhook.controller.errors import BusyError, NoRouteError, SourceError
 from webhook.controller.known import NEVER, Key, has_roles, policies_of
-from webhook.controller.reading import ROLE_NAME, Reader, Shared
+from webhook.controller.reading import ROLE_NAME, Shared, VaultReader
 from webhook.rolecheck.confirmation import ANSWER_WITHIN_S, LINE_MAX_BYTES, Asked, Failure, Question
 from webhook.settings.control import Control
 
@@ -46,13 +46,13 @@ _LENGTH_MAX = 512
 T = TypeVar("T")
 
 
-class Confirmer:
+class ConfirmationService:
     """Knows the answers; `answer` is for one event loop, reads run in threads."""
 
     def __init__(
         self,
         control: Control,
-        reader: Reader,
+        reader: VaultReader,
         shared: Shared,
         *,
         share: Bucket,
@@ -130,7 +130,7 @@ class Confirmer:
     def _encoded(self, key: Key, question: Question) -> bytes:
         self._count("answered")
         with self._shared.lock:
-            content = document.of_role(
+            content = bindings_file.of_role(
                 self._shared.known,
                 self._control,
                 key,
@@ -247,10 +247,10 @@ def _checked(question: Question) -> Key:
     return key
 
 
-class Answerer(threading.Thread):
+class ConfirmationServer(threading.Thread):
     """Serves the socket from an event loop in a thread of its own."""
 
-    def __init__(self, path: str, confirmer: Confirmer) -> None:
+    def __init__(self, path: str, confirmer: ConfirmationService) -> None:
         """Set up; `start` opens the socket."""
         super().__init__(name="confirm", daemon=True)
         self._path = Path(path)

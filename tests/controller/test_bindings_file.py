@@ -6,14 +6,14 @@ import threading
 import pytest
 
 from webhook import yaml_text
-from webhook.controller import document
+from webhook.controller import bindings_file
 from webhook.rolecheck.bindings.load import load
 
 
 def test_a_reader_never_sees_a_part(tmp_path):
     path = tmp_path / "bindings.json"
     versions = [json.dumps({"n": number, "fill": "x" * 200_000}).encode() for number in (1, 2)]
-    document.write(path, versions[0])
+    bindings_file.write(path, versions[0])
     done = threading.Event()
     seen = set()
 
@@ -24,7 +24,7 @@ def test_a_reader_never_sees_a_part(tmp_path):
     reader = threading.Thread(target=reads)
     reader.start()
     for number in range(200):
-        document.write(path, versions[number % 2])
+        bindings_file.write(path, versions[number % 2])
     done.set()
     reader.join()
     assert seen <= set(versions)
@@ -33,14 +33,14 @@ def test_a_reader_never_sees_a_part(tmp_path):
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "bindings.json"
-    document.write(path, b"old")
+    bindings_file.write(path, b"old")
 
     def fails(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fails)
     with pytest.raises(OSError, match="No space"):
-        document.write(path, b"new")
+        bindings_file.write(path, b"new")
     assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path])
 
 

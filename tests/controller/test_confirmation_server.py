@@ -12,7 +12,7 @@ from webhook.reasons import Reason
 from webhook.rolecheck import login
 from webhook.rolecheck.bindings.load import load
 from webhook.rolecheck.confirmation import Question, overlay, question_of
-from webhook.rolecheck.login_request import Claim, Rules
+from webhook.rolecheck.login_request import LoginRequest, Rules
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def verdict(polling, answer, claim):
 
 
 def claim_of(mount, role, account="shop", namespace="shop"):
-    return Claim(
+    return LoginRequest(
         auth_path=f"auth/{mount}", role=role, service_account=account, namespace=namespace, audience=("vault",)
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from webhook.controller.known import NEVER, Key, Known, Mount, MountKey, Space, Text, has_roles, policies_of
+from webhook.controller.known import NEVER, Body, Key, Known, KnownMount, MountKey, Space, has_roles, policies_of
 from webhook.rolecheck.bindings.load import API_VERSION, KIND
 from webhook.rolecheck.bindings.vault_values import unix_time
 from webhook.settings.control import Control
@@ -137,7 +137,7 @@ def _polled_spaces(known: Known, control: Control) -> Iterator[Space]:
         yield known.space(namespace)
 
 
-def _mount(key: MountKey, mount: Mount) -> Json:
+def _mount(key: MountKey, mount: KnownMount) -> Json:
     """Return a mount; the roles of one that was never listed are not all there."""
     head = {"path": key[1], "namespace": key[0], "type": mount.type, "accessor": mount.accessor}
     if not has_roles(mount):
@@ -151,7 +151,7 @@ def _mount(key: MountKey, mount: Mount) -> Json:
     }
 
 
-def _mount_of_role(key: Key, mount: Mount, text: Text[Json] | None, confirmed_at: float | None) -> Json:
+def _mount_of_role(key: Key, mount: KnownMount, text: Body[Json] | None, confirmed_at: float | None) -> Json:
     one = replace(mount, roles={} if text is None else {key.name: text}, fetched_at=confirmed_at)
     return _mount((key.namespace, key.mount), one)
 
@@ -182,15 +182,15 @@ def _known(document: Json) -> Known:
         labels={name: item["labels"] for name, item in document.get("namespaces", {}).items()},
     )
     for item in document["auth"]:
-        known.mounts[item["namespace"], item["path"]] = Mount(
+        known.mounts[item["namespace"], item["path"]] = KnownMount(
             type=item["type"],
             accessor=item["accessor"],
             fetched_at=unix_time(item.get("fetchedAt")),
             config=item.get("config"),
-            roles={name: Text(value, NEVER) for name, value in item.get("roles", {}).items()},
+            roles={name: Body(value, NEVER) for name, value in item.get("roles", {}).items()},
         )
     for item in document.get("policies", ()):
-        known.space(item["namespace"]).policies[item["name"]] = Text(item.get("hcl"), NEVER)
+        known.space(item["namespace"]).policies[item["name"]] = Body(item.get("hcl"), NEVER)
     complete = document["complete"]
     for namespace in {namespace for namespace, _ in known.mounts}:
         space = known.space(namespace)
