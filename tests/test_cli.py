@@ -165,9 +165,9 @@ def test_the_schema_is_fresh_and_knows_every_member_of_the_example():
     example = YAML(typ="safe").load((ROOT / "examples" / "bindings.yaml").read_text())
     parts = published["$defs"]
     assert example.keys() <= published["properties"].keys()
-    assert example["auth"][0].keys() <= parts["MountText"]["properties"].keys()
-    assert example["auth"][0]["roles"]["shop"].keys() <= parts["RoleText"]["properties"].keys()
-    assert example["policies"][0].keys() <= parts["PolicyText"]["properties"].keys()
+    assert example["auth"][0].keys() <= parts["MountShape"]["properties"].keys()
+    assert example["auth"][0]["roles"]["shop"].keys() <= parts["RoleShape"]["properties"].keys()
+    assert example["policies"][0].keys() <= parts["PolicyShape"]["properties"].keys()
 
 
 def test_every_command_explains_itself():
