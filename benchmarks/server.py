@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from webhook.admit import Answer
+from webhook.answer import Answer, Outcome
 from webhook.rolecheck.bindings.snapshot import Snapshot
 from webhook.server.serve import serve
 from webhook.settings.read import read
@@ -22,9 +22,7 @@ class Floor:
             decision="injected",
             uid="0d6ee1ba",
             namespace="shop",
-            injection_type="init_and_sidecar",
-            role="role-0",
-            mount="auth/kubernetes",
+            outcome=Outcome(injection_type="init_and_sidecar", role="role-0", mount="auth/kubernetes"),
         )
 
     def answer(self, _body: bytes, _bindings: Snapshot | None, _now: float) -> Answer:

@@ -5,14 +5,15 @@
 Whatever happens, a review with a uid gets a whole review back. Errors of the domain are `Refused`; here they become an answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
+from webhook.answer import FAILED, INJECTED, MALFORMED, REFUSED, UNCHANGED, Answer, Outcome
 from webhook.core import review
 from webhook.core.annotations import presets
-from webhook.core.annotations.family import SWITCH
+from webhook.core.annotations.family import STATUS_INJECTED, SWITCH
 from webhook.core.annotations.intent import Intent
 from webhook.core.annotations.read import Found, find
 from webhook.core.inject import login_token, patch, plan, skip
@@ -22,43 +23,12 @@ from webhook.core.refusal import Refused, clean, refused, warning
 from webhook.core.review import PodError, Review, ReviewError
 from webhook.reasons import Reason
 from webhook.rolecheck.bindings.load import Snapshot
-from webhook.rolecheck.confirmation import Question, question_of
+from webhook.rolecheck.confirmation import question_of
 from webhook.rolecheck.login_request import LoginRequest, PolicyCheck
 from webhook.settings.read import Settings
 from webhook.sources import agent
 
 WARNINGS_MAX = 16  # together below the 4,096 characters after which the API server drops the rest
-INJECTED, REFUSED, UNCHANGED, MALFORMED, FAILED = "injected", "refused", "unchanged", "malformed", "failed"
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """What goes back, and what log and metrics say of it."""
-
-    status: int  # HTTP
-    body: bytes  # JSON
-    decision: str  # one of the constants above
-    reason: str = ""
-    uid: str = ""
-    namespace: str = ""
-    injection_type: str = ""  # init_and_sidecar, init_only, sidecar_only
-    role: str = ""
-    mount: str = ""  # with auth/
-    dry_run: bool = False
-    findings: tuple[str, ...] = ()  # reason codes of what was let pass
-    error: BaseException | None = None  # a fault of ours, for the log
-    question: Question | None = None  # about the role that was judged, where the controller can be asked
-
-
-class Outcome(Struct, kw_only=True):
-    """What is known of a request so far; a refusal on the way leaves the rest at its default."""
-
-    role: str = ""
-    mount: str = ""
-    findings: tuple[str, ...] = ()
-    injection_type: str = ""
-    warnings: Sequence[str] = ()
-    question: Question | None = None
-    patch: bytes | None = None
 
 
 class Admission:
@@ -106,15 +76,17 @@ class Admission:
         if pod is None or found is None:
             return
         if why := skip.skip_reason(pod):
-            outcome.warnings = [warning(found.family.prefix + SWITCH, why)]
+            outcome.add([warning(found.family.prefix + SWITCH, why)])
             return
         self._guard_system_namespaces(request, found)
         intent = self._reader.read(found)
-        forbidden = presets.enforce(intent, self._reader.usual(found.family), self._policy)
-        outcome.warnings = [*forbidden, *intent.warnings]
+        outcome.add(presets.enforce(intent, self._reader.usual(found.family), self._policy))
+        outcome.add(intent.warnings)
         agent_token = login_token.choose(pod, intent, self._pod_settings, self._pinned_audience(intent, snapshot))
-        planned = plan.build(request, pod, intent, self._pod_settings, agent_token, marked=found.status == "injected")
-        outcome.warnings = [*outcome.warnings, *planned.warnings]
+        planned = plan.build(
+            request, pod, intent, self._pod_settings, agent_token, marked=found.status == STATUS_INJECTED
+        )
+        outcome.add(planned.warnings)
         if planned.has_agent:
             login_request = agent.login_request(pod, intent, agent_token, planned, request.namespace, self._rules)
             self._check_role(login_request, intent, snapshot, now, outcome)
@@ -135,10 +107,10 @@ class Admission:
             outcome.question = question_of(login_request, policies=self._rules.policy_check is not PolicyCheck.OFF)
         passed = agent.check(login_request, intent, snapshot, self._rules, now)
         outcome.findings = passed.findings
-        outcome.warnings = [*passed.warnings, *outcome.warnings]
+        outcome.add(passed.warnings, first=True)
 
     def _guard_system_namespaces(self, request: Review, found: Found) -> None:
-        if request.namespace in self._pod_settings.system_namespaces and found.status != "injected":
+        if request.namespace in self._pod_settings.system_namespaces and found.status != STATUS_INJECTED:
             raise refused(
                 Reason.SYSTEM_NAMESPACE,
                 found.family.prefix + SWITCH,
@@ -157,23 +129,10 @@ def _malformed(problem: str) -> Answer:
 
 
 def _admission(request: Review, outcome: Outcome) -> Answer:
-    decision = UNCHANGED if outcome.patch is None else INJECTED
     body = review.allow(
         request.uid, patch=outcome.patch, warnings=outcome.warnings[:WARNINGS_MAX], audit=_audit(outcome)
     )
-    return Answer(
-        status=200,
-        body=body,
-        decision=decision,
-        uid=request.uid,
-        namespace=request.namespace,
-        injection_type=outcome.injection_type,
-        role=outcome.role,
-        mount=outcome.mount,
-        dry_run=request.dry_run,
-        findings=outcome.findings,
-        question=outcome.question,
-    )
+    return _answer(request, outcome, body, UNCHANGED if outcome.patch is None else INJECTED)
 
 
 def _refusal(request: Review, refusal: Refused, outcome: Outcome, *, error: BaseException | None = None) -> Answer:
@@ -185,19 +144,19 @@ def _refusal(request: Review, refusal: Refused, outcome: Outcome, *, error: Base
         warnings=outcome.warnings[:WARNINGS_MAX],
         audit={**_audit(outcome), "decision": REFUSED, "reason": refusal.reason},
     )
+    return _answer(request, outcome, body, REFUSED if error is None else FAILED, reason=refusal.reason, error=error)
+
+
+def _answer(request: Review, outcome: Outcome, body: bytes, decision: str, **more: Any) -> Answer:
     return Answer(
         status=200,
         body=body,
-        decision=REFUSED if error is None else FAILED,
-        reason=refusal.reason,
+        decision=decision,
         uid=request.uid,
         namespace=request.namespace,
-        role=outcome.role,
-        mount=outcome.mount,
         dry_run=request.dry_run,
-        findings=outcome.findings,
-        error=error,
-        question=outcome.question,
+        outcome=outcome,
+        **more,
     )
 
 

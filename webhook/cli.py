@@ -14,7 +14,8 @@ from typing import Any, NoReturn, TextIO, TypeVar
 import click
 
 from webhook import __version__, yaml_text
-from webhook.admit import MALFORMED, Admission
+from webhook.admit import Admission
+from webhook.answer import MALFORMED
 from webhook.commands import check, env_file, explain, inject, manifests, pages, schema
 from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
 from webhook.settings.read import Settings, SettingsError, read

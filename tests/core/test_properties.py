@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.cases.invariants import violations
 from tests.core.asking import PREFIX, VAULT, review
-from webhook.admit import FAILED, Admission
+from webhook.admit import Admission
+from webhook.answer import FAILED
 from webhook.core.annotations.table import TABLE
 from webhook.settings.read import read
 

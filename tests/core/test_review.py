@@ -142,7 +142,7 @@ def test_duplicate_keys_count_last():
         b'"vault.hashicorp.com/role"', b'"vault.hashicorp.com/role": "first", "vault.hashicorp.com/role"'
     )
     result, _ = answer(body)
-    assert result.role == "shop"
+    assert result.outcome.role == "shop"
 
 
 @pytest.mark.parametrize("member", ["containers", "initContainers", "volumes"])

@@ -5,32 +5,18 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from webhook.answer import Answer, Outcome
 from webhook.server.serve import serve
 from webhook.settings.read import read
 
 UID = re.compile(rb'"uid": ?"([^"]*)"')
 NAMESPACE = re.compile(rb'"namespace": ?"([^"]*)"')
+REFUSED = "RoleNotFound", Outcome(findings=("WildcardBinding",))
+INJECTED = "Injected", Outcome(injection_type="init_and_sidecar", role="web", mount="auth/kubernetes")
 PATCH = "W10=" * 600  # as long as a usual patch
-
-
-class Said(NamedTuple):
-    status: int
-    body: bytes
-    decision: str
-    reason: str
-    uid: str = ""
-    namespace: str = ""
-    injection_type: str = ""
-    role: str = ""
-    mount: str = ""
-    dry_run: bool = False
-    findings: tuple[str, ...] = ()
-    error: BaseException | None = None
-    question: None = None
 
 
 class Echo:
@@ -43,7 +29,7 @@ class Echo:
             time.sleep(0.3)
         found = UID.search(body)
         if found is None or not _is_utf8(body):
-            return Said(400, b'{"error":"no review"}', "malformed", "ReviewInvalid")
+            return Answer(status=400, body=b'{"error":"no review"}', decision="malformed", reason="ReviewInvalid")
         uid = found[1].decode()
         named = NAMESPACE.search(body)
         answer = {
@@ -54,9 +40,10 @@ class Echo:
         }
         namespace = named[1].decode() if named else "shop"
         whole = json.dumps(answer).encode()
-        if b"refuse" in body:
-            return Said(200, whole, "refused", "RoleNotFound", uid, namespace, findings=("WildcardBinding",))
-        return Said(200, whole, "injected", "Injected", uid, namespace, "init_and_sidecar", "web", "auth/kubernetes")
+        decision, reason, outcome = ("refused", *REFUSED) if b"refuse" in body else ("injected", *INJECTED)
+        return Answer(
+            status=200, body=whole, decision=decision, reason=reason, uid=uid, namespace=namespace, outcome=outcome
+        )
 
 
 def _is_utf8(body):

@@ -1,24 +1,20 @@
 """Counting within one process."""
 
-from typing import NamedTuple
-
 import pytest
 from prometheus_client import CollectorRegistry, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from webhook.answer import Answer, Outcome
 from webhook.server.metrics import NAMESPACES_MAX, Tally
 
 INJECTIONS = "vault_agent_injector_injections_by_namespace_total"
 DURATION = "vault_agent_injector_request_processing_duration_ms"
 
 
-class Said(NamedTuple):
-    status: int = 200
-    decision: str = "injected"
-    reason: str = ""
-    namespace: str = "shop"
-    injection_type: str = "init_only"
-    findings: tuple[str, ...] = ()
+def said(*, injection_type="init_only", findings=(), **more):
+    outcome = Outcome(injection_type=injection_type, findings=findings)
+    usual = {"status": 200, "body": b"", "decision": "injected", "namespace": "shop", "outcome": outcome}
+    return Answer(**{**usual, **more})
 
 
 @pytest.fixture
@@ -42,30 +38,30 @@ def read(tally, tmp_path):
 
 def test_anybody_s_namespaces_are_bounded(tally, read):
     for number in range(NAMESPACES_MAX + 50):
-        tally.decided(Said(namespace=f"n-{number}"), 1)
+        tally.decided(said(namespace=f"n-{number}"), 1)
     assert read(INJECTIONS, namespace="n-0", injection_type="init_only") == 1
     assert read(INJECTIONS, namespace=f"n-{NAMESPACES_MAX}", injection_type="init_only") == 0
     assert read(INJECTIONS, namespace="other", injection_type="init_only") == 50
-    tally.decided(Said(namespace="n-0"), 1)
+    tally.decided(said(namespace="n-0"), 1)
     assert read(INJECTIONS, namespace="n-0", injection_type="init_only") == 2
 
 
 def test_what_is_no_namespace_counts_as_other(tally, read):
-    tally.decided(Said(namespace="x" * 64), 1)
+    tally.decided(said(namespace="x" * 64), 1)
     assert read(INJECTIONS, namespace="other", injection_type="init_only") == 1
 
 
 def test_durations_fall_into_the_reference_s_buckets(tally, read):
     for took_ms in (0.1, 5, 5.1, 99_999):
-        tally.decided(Said(), took_ms)
+        tally.decided(said(), took_ms)
     assert [read(f"{DURATION}_bucket", le=le) for le in ("5.0", "10.0", "10000.0", "+Inf")] == [2, 3, 3, 4]
     assert read(f"{DURATION}_sum") == pytest.approx(100_009.2)
 
 
 def test_each_decision_counts_where_it_belongs(tally, read):
-    tally.decided(Said(decision="unchanged", injection_type=""), 1)
-    tally.decided(Said(decision="refused", reason="RoleNotFound", findings=("WildcardBinding",)), 1)
-    tally.decided(Said(decision="malformed", reason="NoReview", status=400, namespace=""), 1)
+    tally.decided(said(decision="unchanged", injection_type=""), 1)
+    tally.decided(said(decision="refused", reason="RoleNotFound", findings=("WildcardBinding",)), 1)
+    tally.decided(said(decision="malformed", reason="NoReview", status=400, namespace=""), 1)
     tally.refused(404, 1)
     assert read("vault_webhook_decisions_total", decision="unchanged", reason="") == 1
     assert read("vault_agent_injector_failed_injections_by_namespace_total", namespace="shop") == 1

@@ -7,18 +7,17 @@ names problem and remedy. Nothing redirects: an API server would follow.
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter, time
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
+from webhook.answer import Answer, Answers
 from webhook.rolecheck.bindings.load import Snapshot
-from webhook.rolecheck.confirmation import Question
 from webhook.server.confirmation_client import ConfirmationClient
-from webhook.server.logs import Decided, Logger
-from webhook.server.metrics import Decision, Tally
+from webhook.server.logs import NAME_MAX, Logger
+from webhook.server.metrics import Tally
 
 BODIES_MAX_BYTES = 64 << 20  # of requests that arrive in parts, all together in one worker; beyond, 503
-LOGGED_MAX = 128  # characters of a name that came with a request
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -29,35 +28,6 @@ Header = tuple[bytes, bytes]
 _JSON = b"application/json"
 _HEADERS: tuple[Header, ...] = ((b"content-type", _JSON), (b"x-content-type-options", b"nosniff"))
 _encode = msgspec.json.Encoder().encode
-
-
-class Answer(Decision, Protocol):
-    """What admission says: admit.Answer."""
-
-    @property
-    def body(self) -> bytes: ...  # noqa: D102 - admit.Answer tells
-    @property
-    def uid(self) -> str: ...  # noqa: D102
-    @property
-    def role(self) -> str: ...  # noqa: D102
-    @property
-    def mount(self) -> str: ...  # noqa: D102
-    @property
-    def dry_run(self) -> bool: ...  # noqa: D102
-    @property
-    def error(self) -> BaseException | None: ...  # noqa: D102
-    @property
-    def question(self) -> Question | None: ...  # noqa: D102
-
-
-Answers = Callable[[bytes, Snapshot | None, float], Answer]
-
-
-class Admits(Protocol):
-    """What answers reviews: admit.Admission."""
-
-    def answer(self, body: bytes, bindings: Snapshot | None, now: float) -> Answer:
-        """Answer one review."""
 
 
 class _RefusedError(Exception):
@@ -85,7 +55,7 @@ class Application:
         body_limit_bytes: int,
         tally: Tally,
         log: Logger,
-        log_decision: Callable[[Decided], None] | None,
+        log_decision: Callable[[Answer, float], None] | None,
         confirmations: ConfirmationClient | None = None,
     ) -> None:
         """Set up.
@@ -96,7 +66,7 @@ class Application:
             body_limit_bytes: largest body taken.
             tally: counts.
             log: logs.
-            log_decision: writes one line, None when lines of level info are not written.
+            log_decision: writes the line of an answer that took so many seconds, None when lines of level info are not written.
             confirmations: asked before a refusal, None when nobody can be asked.
         """
         self._routes = routes
@@ -120,7 +90,7 @@ class Application:
             _check_not_empty(body, message)
             snapshot = self._bindings()
             answer = answers(body, snapshot, time())
-            if self._confirmations is not None and answer.question is not None:
+            if self._confirmations is not None and answer.outcome.question is not None:
                 answer = await self._confirmations.second(
                     answer,
                     snapshot,
@@ -203,31 +173,17 @@ class Application:
         if answer.error is not None:
             self._trace(answer.error, answer.uid)
         if self._log_decision is not None:
-            self._log_decision(
-                Decided(
-                    event=answer.decision,
-                    reason=answer.reason,
-                    uid=answer.uid[:LOGGED_MAX],
-                    namespace=answer.namespace[:LOGGED_MAX],
-                    role=answer.role[:LOGGED_MAX],
-                    mount=answer.mount[:LOGGED_MAX],
-                    injection=answer.injection_type,
-                    findings=answer.findings,
-                    dry_run=answer.dry_run,
-                    status=answer.status,
-                    took_us=int(took_s * 1_000_000),
-                )
-            )
+            self._log_decision(answer, took_s)
 
     def _refused(self, scope: Scope, refused: _RefusedError, took_s: float) -> None:
         self._tally.refused(refused.status, took_s * 1_000)
-        path, method = scope["path"][:LOGGED_MAX], scope["method"]
+        path, method = scope["path"][:NAME_MAX], scope["method"]
         self._log.info("no review", status=refused.status, problem=str(refused), method=method, path=path)
 
     def _trace(self, error: BaseException, uid: str = "") -> None:
         """Log where it failed and what kind of error it is, but not its text: that may quote the pod."""
         trace = "".join(traceback.format_tb(error.__traceback__))
-        self._log.error("failed on a request", uid=uid[:LOGGED_MAX], error=type(error).__name__, trace=trace)
+        self._log.error("failed on a request", uid=uid[:NAME_MAX], error=type(error).__name__, trace=trace)
 
 
 def _check_not_empty(body: bytes, message: Message) -> None:

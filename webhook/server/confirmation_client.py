@@ -9,10 +9,10 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from time import perf_counter
-from typing import Protocol, TypeVar
 
 import msgspec
 
+from webhook.answer import REFUSED, Answer
 from webhook.core.annotations import go_values
 from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
 from webhook.rolecheck.confirmation import (
@@ -36,20 +36,6 @@ _REASONS = CONFIRMABLE | CONFIRMABLE_OF_POLICIES
 _encode = msgspec.json.Encoder().encode
 
 
-class Judged(Protocol):
-    """What is asked of an answer: admit.Answer."""
-
-    @property
-    def decision(self) -> str: ...  # noqa: D102 - admit.Answer tells
-    @property
-    def reason(self) -> str: ...  # noqa: D102
-    @property
-    def question(self) -> Question | None: ...  # noqa: D102
-
-
-A = TypeVar("A", bound=Judged)
-
-
 class ConfirmationClient:
     """Asks over a Unix socket; belongs to one event loop."""
 
@@ -61,8 +47,14 @@ class ConfirmationClient:
         self._telling: asyncio.Task[None] | None = None
 
     async def second(
-        self, first: A, snapshot: Snapshot | None, again: Callable[[Snapshot], A], *, query: bytes, began: float
-    ) -> A:
+        self,
+        first: Answer,
+        snapshot: Snapshot | None,
+        again: Callable[[Snapshot], Answer],
+        *,
+        query: bytes,
+        began: float,
+    ) -> Answer:
         """Return the answer that newer data give; the first where there are none, or none are needed.
 
         Args:
@@ -72,10 +64,10 @@ class ConfirmationClient:
             query: of the request; the API server names its timeout there.
             began: when the request arrived, on the clock of perf_counter.
         """
-        question = first.question
+        question = first.outcome.question
         if question is None or snapshot is None:
             return first
-        if first.decision != "refused":
+        if first.decision != REFUSED:
             self._tell(question)
             return first
         if first.reason not in _REASONS:

@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -19,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from webhook import __version__
+from webhook.answer import FAILED, INJECTED, REFUSED, Answer
 from webhook.server import state
 from webhook.server.state import WorkerState
 
@@ -27,23 +27,6 @@ NAMESPACES_MAX = 1_000  # anybody in the cluster may post a review with any name
 OTHER = "other"
 NAMESPACE_LENGTH_MAX = 63  # a DNS label; what is longer is no namespace
 FILES = ("bindings", "certificate")
-
-
-class Decision(Protocol):
-    """What is counted of an answer."""
-
-    @property
-    def status(self) -> int: ...  # noqa: D102 - admit.Answer tells
-    @property
-    def decision(self) -> str: ...  # noqa: D102
-    @property
-    def reason(self) -> str: ...  # noqa: D102
-    @property
-    def namespace(self) -> str: ...  # noqa: D102
-    @property
-    def injection_type(self) -> str: ...  # noqa: D102
-    @property
-    def findings(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 class _BulkHistogram(Histogram):
@@ -102,13 +85,13 @@ class Tally:
         self._slots = [0] * (len(DURATION_BUCKETS_MS) + 1)
         self._total_ms = 0.0
 
-    def decided(self, answer: Decision, took_ms: float) -> None:
+    def decided(self, answer: Answer, took_ms: float) -> None:
         """Count an answer."""
-        self._decided[answer.decision, answer.reason, answer.namespace, answer.injection_type] += 1
+        self._decided[answer.decision, answer.reason, answer.namespace, answer.outcome.injection_type] += 1
         self._slots[bisect_left(DURATION_BUCKETS_MS, took_ms)] += 1
         self._total_ms += took_ms
-        if answer.findings:
-            self._found.update(answer.findings)
+        if answer.outcome.findings:
+            self._found.update(answer.outcome.findings)
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's border between answers and errors
             self._refused[answer.status] += 1
 
@@ -131,9 +114,9 @@ class Tally:
         decided, self._decided = self._decided, Counts()
         for (decision, reason, namespace, injection_type), count in decided.items():
             self._decisions.labels(decision, reason).inc(count)
-            if decision == "injected":
+            if decision == INJECTED:
                 self._injections.labels(self._bounded(namespace), injection_type).inc(count)
-            elif decision in ("refused", "failed"):
+            elif decision in (REFUSED, FAILED):
                 self._failures.labels(self._bounded(namespace)).inc(count)
         found, self._found = self._found, Counts()
         for reason, count in found.items():

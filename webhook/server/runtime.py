@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from webhook.server.asgi import Admits
+from webhook.admit import Admission
 from webhook.settings.read import Settings
 
 
@@ -47,5 +47,5 @@ class Running:
     """What each process is given when it is forked."""
 
     settings: Settings
-    admission: Admits
+    admission: Admission
     folders: Folders

@@ -30,9 +30,9 @@ import msgspec
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger as GunicornLogger
 
+from webhook.admit import Admission
 from webhook.server import admin, logs, state
 from webhook.server.admin_worker import AdminWorker
-from webhook.server.asgi import Admits
 from webhook.server.runtime import Folders, Running
 from webhook.server.tls import ServingTls
 from webhook.server.worker import AdmissionWorker
@@ -51,12 +51,12 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 Side = Callable[[], None]
 
 
-def serve(settings: Settings, *, admission: Admits | None = None) -> int:
+def serve(settings: Settings, *, admission: Admission | None = None) -> int:
     """Answer the API server until SIGTERM or SIGINT; return 0 after a drain, 1 when it could not go on.
 
     Args:
         settings: all of them.
-        admission: what answers reviews; by default `admit.Admission`.
+        admission: what answers reviews; by default those settings' own.
     """
     log = logs.configure(level=settings.log_level, log_format=settings.log_format, lines=logs.Lines())
     with ExitStack() as held:
@@ -71,14 +71,8 @@ def serve(settings: Settings, *, admission: Admits | None = None) -> int:
             return 1
         if settings.binding_check == "off":
             log.warning("the role check is off: roles of pods are not looked at", setting="BINDING_CHECK")
-        running = Running(settings, admission or _admission(settings), folders)
+        running = Running(settings, admission or Admission(settings), folders)
         return _Supervisor(running, sockets, log).run()
-
-
-def _admission(settings: Settings) -> Admits:
-    from webhook.admit import Admission  # noqa: PLC0415 - tests of this layer bring their own
-
-    return Admission(settings)
 
 
 def _bind(address: Address) -> socket.socket:

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar, cast
 from uvicorn_worker import UvicornWorker
 
 from webhook import yaml_text
+from webhook.answer import Answer
 from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.server import logs, state
 from webhook.server.asgi import Application
@@ -163,7 +164,7 @@ class _Serving:
                 self.drain()
         await asyncio.sleep(TICK_S)
 
-    def _log_decision(self) -> Callable[[logs.Decided], None] | None:
+    def _log_decision(self) -> Callable[[Answer, float], None] | None:
         settings = self._settings
         if logs.LEVELS[settings.log_level] > logging.INFO:
             return None

@@ -184,11 +184,11 @@ class TestSecretsOfAPod:
 
     @pytest.mark.parametrize("settings", [{"AGENT_INJECT_POLICY_CHECK": "off"}, {"AGENT_INJECT_BINDING_CHECK": "off"}])
     def test_nothing_is_said_when_the_check_is_off(self, settings: dict[str, str]) -> None:
-        assert self.asked(snapshot(READ), self.UNGRANTED, **settings).answer.findings == ()
+        assert self.asked(snapshot(READ), self.UNGRANTED, **settings).answer.outcome.findings == ()
 
     def test_a_template_s_paths_are_its_author_s(self) -> None:
         annotations = {**self.UNGRANTED, "agent-inject-template-c": "{{ x }}"}
-        assert self.asked(snapshot(READ), annotations, **self.DENY).answer.findings == ()
+        assert self.asked(snapshot(READ), annotations, **self.DENY).answer.outcome.findings == ()
 
     def test_a_denied_secret_counts_before_a_login_s_warning(self) -> None:
         known = snapshot(READ, role={"token_bound_cidrs": ["10.0.0.0/8"]})
@@ -196,13 +196,13 @@ class TestSecretsOfAPod:
 
     def test_a_login_s_warning_comes_before_a_secret_s(self) -> None:
         known = snapshot(READ, role={"token_bound_cidrs": ["10.0.0.0/8"]})
-        found = self.asked(known, self.UNGRANTED, AGENT_INJECT_POLICY_CHECK="warn").answer.findings
+        found = self.asked(known, self.UNGRANTED, AGENT_INJECT_POLICY_CHECK="warn").answer.outcome.findings
         assert found == ("BoundCidrUndecidable", "SecretPathNotGranted")
 
     def test_what_both_checks_say_is_said_once(self) -> None:
         known = snapshot(READ, role={"token_policies": ["root"]})
         settings = {**self.DENY, "AGENT_INJECT_BINDING_CHECK": "warn"}
-        assert self.asked(known, self.UNGRANTED, **settings).answer.findings == ("PolicyNotAssignable",)
+        assert self.asked(known, self.UNGRANTED, **settings).answer.outcome.findings == ("PolicyNotAssignable",)
 
     @pytest.mark.parametrize(
         ("annotations", "reason"),
@@ -217,7 +217,7 @@ class TestSecretsOfAPod:
     ) -> None:
         known = snapshot(READ, server={"address": "https://vault:8200"})
         result = self.asked(known, {**self.UNGRANTED, **annotations}, **self.DENY)
-        assert (result.answer.reason, *result.answer.findings)[-1] == reason
+        assert (result.answer.reason, *result.answer.outcome.findings)[-1] == reason
 
     @pytest.mark.parametrize("known", [None, snapshot(READ, fetchedAt="2020-01-01T00:00:00Z")])
     def test_old_and_missing_data_refuse_nobody(self, known: Snapshot | None) -> None:

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 SWITCH = "agent-inject"  # the annotation that asks for injection, without prefix
 STATUS = "agent-inject-status"  # the one that says it is done
+STATUS_INJECTED = "injected"  # its value then
 
 
 class Family(Struct, frozen=True):

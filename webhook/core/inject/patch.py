@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from webhook.core.annotations.family import FAMILIES, STATUS, Family
+from webhook.core.annotations.family import FAMILIES, STATUS, STATUS_INJECTED, Family
 from webhook.core.inject.plan import Plan
 from webhook.core.pod import Spec
 
@@ -49,6 +49,6 @@ def _add(path: str, value: bytes) -> bytes:
 
 
 _MARKS = {
-    family.prefix: _add(pointer("metadata", "annotations", family.prefix + STATUS), b'"injected"')
+    family.prefix: _add(pointer("metadata", "annotations", family.prefix + STATUS), b'"%b"' % STATUS_INJECTED.encode())
     for family in FAMILIES
 }
