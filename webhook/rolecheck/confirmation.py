@@ -42,6 +42,7 @@ class Question(Struct, frozen=True):
     role: str
     kube_namespace: str
     policies: bool = False  # the texts of its policies are in doubt too
+    peer: str = ""  # who sent the review, as a group of addresses: 10.0.0.7, 2001:db8:0:1::/64; empty where unknown
 
 
 class Asked(Struct, frozen=True):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 
 import msgspec
+from msgspec.structs import replace
 
 from webhook.answer import REFUSED, Answer
 from webhook.core.annotations import go_values
@@ -54,6 +55,7 @@ class ConfirmationClient:
         *,
         query: bytes,
         began: float,
+        peer: str = "",
     ) -> Answer:
         """Return the answer that newer data give; the first where there are none, or none are needed.
 
@@ -63,6 +65,7 @@ class ConfirmationClient:
             again: answers the same request by another snapshot.
             query: of the request; the API server names its timeout there.
             began: when the request arrived, on the clock of perf_counter.
+            peer: who sent it; the controller shares its reads fairly among peers.
         """
         question = first.outcome.question
         if question is None or snapshot is None:
@@ -73,7 +76,7 @@ class ConfirmationClient:
         if first.reason not in _REASONS:
             return first
         within_s = min(ANSWER_WITHIN_S, timeout_s(query) - (perf_counter() - began) - MARGIN_S)
-        newer = await self._newer(question, snapshot, within_s)
+        newer = await self._newer(replace(question, peer=peer), snapshot, within_s)
         return first if newer is None else again(newer)
 
     async def _newer(self, question: Question, snapshot: Snapshot, within_s: float) -> Snapshot | None:

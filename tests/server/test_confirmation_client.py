@@ -1,0 +1,81 @@
+"""What the server asks before a refusal, over a real socket whose other end is the test's."""
+
+import asyncio
+import json
+from time import perf_counter
+
+import msgspec
+import pytest
+
+from webhook.answer import Answer, Outcome
+from webhook.rolecheck.bindings.load import load
+from webhook.rolecheck.confirmation import Question
+from webhook.server.confirmation_client import ConfirmationClient
+
+DOCUMENT = {"apiVersion": "vault-bindings/v1", "kind": "BindingSnapshot", "auth": []}
+
+
+def no_yaml(_text):
+    return iter(())
+
+
+SNAPSHOT = load(json.dumps(DOCUMENT).encode(), no_yaml)
+
+
+def refusal(role="web", namespace="shop"):
+    question = Question("", "kubernetes", role, namespace)
+    return Answer(
+        status=200, body=b"", decision="refused", reason="RoleNotFound", outcome=Outcome(role=role, question=question)
+    )
+
+
+class Controller:
+    """The other end: keeps the questions, and answers each with an empty document once `answering` is set."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.asked = []
+        self.answering = asyncio.Event()
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_unix_server(self._connected, self.path)
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+
+    async def _connected(self, reader, writer):
+        self.asked.append(json.loads(await reader.readline()))
+        await self.answering.wait()
+        writer.write(json.dumps(DOCUMENT).encode() + b"\n")
+        writer.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "confirm.sock"
+
+
+async def second(client, answer, **more):
+    """Ask as the application does; the answer by newer data says so."""
+    again = Answer(status=200, body=b"", decision="injected")
+    return await client.second(answer, SNAPSHOT, lambda _: again, query=b"", began=perf_counter(), **more)
+
+
+def test_a_question_carries_who_asks(path):
+    async def act():
+        async with Controller(path) as controller:
+            controller.answering.set()
+            answer = await second(ConfirmationClient(controller.path), refusal(), peer="10.0.0.7")
+            return answer.decision, controller.asked
+
+    decision, asked = asyncio.run(act())
+    assert decision == "injected"
+    assert [(question["peer"], question["kube_namespace"], question["role"]) for question in asked] == [
+        ("10.0.0.7", "shop", "web")
+    ]
+
+
+def test_a_question_of_an_older_server_has_no_peer():
+    line = b'{"namespace": "", "mount": "kubernetes", "role": "web", "kube_namespace": "shop"}'
+    assert msgspec.json.decode(line, type=Question).peer == ""
