@@ -106,6 +106,19 @@ def test_what_is_no_http_is_answered_once_and_closed(server, sent):
     assert server.answers()
 
 
+def test_a_flood_of_what_is_no_http_is_a_few_whole_lines(start):
+    server = start()
+    for _ in range(30):
+        connection = server.raw()
+        connection.sendall(b"\x00\r\n\r\n")
+        read_response(connection)
+    eventually(lambda: server.metric('vault_webhook_connections_cut_total{cause="malformed"}') == 30)
+    server.stop()
+    lines = [json.loads(line) for line in server.log_path.read_text().splitlines()]
+    assert all({"time", "level", "event"} <= line.keys() for line in lines)
+    assert 1 <= len([line for line in lines if line.get("logger") == "uvicorn.error"]) < 15
+
+
 def test_a_wish_to_speak_something_else_is_answered_as_http(server):
     connection = server.raw()
     connection.sendall(b"GET /mutate HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")

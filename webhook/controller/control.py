@@ -8,7 +8,6 @@
 Also what the command line uses of it once: `pull`.
 """
 
-import logging
 import signal
 import sys
 import threading
@@ -17,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import structlog
 
+from webhook import logs
 from webhook.controller import bindings_file
 from webhook.controller.bucket import Bucket
 from webhook.controller.confirmation_server import ConfirmationServer, ConfirmationService
@@ -83,7 +82,8 @@ class Parts:
 def run(settings: Settings) -> int:
     """Keep the document fresh until SIGTERM or SIGINT; return 0 then, 1 when it cannot start."""
     control = settings.control
-    log = _log(settings)
+    lines = logs.Lines()
+    log = logs.configure(level=settings.log_level, log_format=settings.log_format, lines=lines)
     if not control.document:
         return _cannot("BINDINGS is not set: name the file to keep fresh")
     parts = Parts(control, _last(control, log), log)
@@ -102,6 +102,7 @@ def run(settings: Settings) -> int:
         if answerer.problem:
             pages.close()
             return _cannot(f"cannot open {control.confirm_socket}: {answerer.problem}")
+    lines.start()  # a reader that stalls must not stop the answers
     loop = threading.Thread(target=parts.loop.run, name="loop", daemon=True)
     loop.start()
     log.info("started", document=control.document, vault=control.vault_address, port=pages.port)
@@ -115,6 +116,7 @@ def run(settings: Settings) -> int:
     parts.session.close()
     pages.close()
     log.info("stopped", exit_code=code)
+    lines.stop()
     return code
 
 
@@ -198,25 +200,3 @@ def _write_state(control: Control, report: Report, log: Log) -> None:
 def _cannot(problem: str) -> int:
     sys.stderr.write(f"vault-webhook: {problem}\n")
     return 1
-
-
-def _log(settings: Settings) -> Log:
-    """Return a logger of lines on standard output, JSON where the settings want it."""
-    level = {"trace": logging.DEBUG, "warn": logging.WARNING}.get(settings.log_level)
-    if level is None:
-        level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    is_json = settings.log_format == "json"
-    renderer = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=False)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(),
-    )
-    logging.getLogger().setLevel(level)
-    log: Log = structlog.get_logger()
-    return log

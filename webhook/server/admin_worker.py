@@ -16,6 +16,7 @@ from flask import Flask
 from uvicorn_worker import UvicornWorker
 from werkzeug.test import run_wsgi_app
 
+from webhook import logs
 from webhook.server.asgi import Receive, Scope, Send
 from webhook.server.connections import UVICORN_OPTIONS, Connections, Limits
 
@@ -34,6 +35,7 @@ class AdminWorker(UvicornWorker):  # type: ignore[misc] # the library has no typ
         """Leave out gunicorn's loading: the application is wrapped on the loop."""
 
     async def _serve(self) -> None:
+        logs.adopt()
         leaving = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from webhook.answer import Answer, Answers
+from webhook.logs import NAME_MAX, Logger
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.server.confirmation_client import ConfirmationClient
-from webhook.server.logs import NAME_MAX, Logger
 from webhook.server.metrics import Tally
 
 BODIES_MAX_BYTES = 64 << 20  # of requests that arrive in parts, all together in one worker; beyond, 503

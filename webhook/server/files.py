@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from webhook.server.logs import Logger
+from webhook.logs import Logger
 
 POLL_S = 0.25
 

@@ -19,7 +19,6 @@ import socket
 import sys
 import tempfile
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -30,8 +29,9 @@ import msgspec
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger as GunicornLogger
 
+from webhook import logs
 from webhook.admit import Admission
-from webhook.server import admin, logs, state
+from webhook.server import admin, state
 from webhook.server.admin_worker import AdminWorker
 from webhook.server.runtime import Folders, Running
 from webhook.server.tls import ServingTls
@@ -138,7 +138,7 @@ class _Supervisor:
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else 1
         except BaseException:  # noqa: BLE001 - nothing of the child may go on in the parent's code
-            traceback.print_exc()
+            self._log.critical("an error nobody caught", side=side, exc_info=True)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

@@ -19,10 +19,10 @@ from typing import NamedTuple, TypeVar, cast
 
 from uvicorn_worker import UvicornWorker
 
-from webhook import yaml_text
+from webhook import logs, yaml_text
 from webhook.answer import Answer
 from webhook.rolecheck.bindings.load import Snapshot, load
-from webhook.server import logs, state
+from webhook.server import decision_lines, state
 from webhook.server.asgi import Application
 from webhook.server.confirmation_client import ConfirmationClient
 from webhook.server.connections import UVICORN_OPTIONS, Connections, Limits
@@ -168,7 +168,7 @@ class _Serving:
         settings = self._settings
         if logs.LEVELS[settings.log_level] > logging.INFO:
             return None
-        return logs.logger_of_decisions(self._log, log_format=settings.log_format, lines=self._lines)
+        return decision_lines.writer(self._log, log_format=settings.log_format, lines=self._lines)
 
     def _snapshot(self) -> Snapshot | None:
         current = self._bindings.current

@@ -10,13 +10,6 @@ from webhook.core.annotations import go_values
 
 TOKEN_EXPIRATION_MIN_S = 600  # ServiceAccountTokenProjection, core/v1
 TOKEN_EXPIRATION_MAX_S = 2**32
-_LOG_LEVELS = {
-    "": "info",
-    "notice": "info",
-    "warning": "warn",
-    "err": "error",
-    **{level: level for level in ("trace", "debug", "info", "warn", "error")},
-}
 _SEGMENT = re.compile(r"[\w.-]*[\w-]", re.ASCII)  # of a mount path: neither `.` nor `..`
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
 
@@ -94,7 +87,7 @@ def url_path(raw: str) -> str:
 def log_level(raw: str) -> str:
     """Read a log level, other programs' names for them included."""
     try:
-        return _LOG_LEVELS[raw.strip().lower()]
+        return go_values.LOG_LEVELS[raw.strip().lower() or "info"]
     except KeyError:
         raise ValueError("want trace, debug, info, warn or error") from None
 

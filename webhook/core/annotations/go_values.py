@@ -12,6 +12,13 @@ BOOLEANS = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False", ""), False),
 }
+# Names of log levels, of ours and of others, as the five that our settings have.
+LOG_LEVELS = {
+    **{level: level for level in ("trace", "debug", "info", "warn", "error")},
+    "notice": "info",
+    "warning": "warn",
+    "err": "error",
+}
 INT64_MAX = 2**63 - 1
 UINT64_MAX = 2**64 - 1
 ID_MAX = 2**31 - 1  # uid and gid, as the API server validates them

@@ -15,7 +15,6 @@ from webhook.core.annotations import go_values
 
 KEEP_ALIVE_PARTS = ("auto-auth", "caching", "proxying", "templating")
 PATCH_OPERATIONS_MAX = 256  # of one container; applying more would hold up other pods
-LOG_LEVELS = ("trace", "debug", "info", "notice", "warn", "warning", "error", "err")
 
 
 class Section(StrEnum):
@@ -439,7 +438,7 @@ TABLE: tuple[AnnotationRow, ...] = (
             go_values.text,
             "`VAULT_LOG_LEVEL` of the agent.",
             default="info",
-            doubt=_doubtful(_one_of(*LOG_LEVELS)),
+            doubt=_doubtful(_one_of(*go_values.LOG_LEVELS)),
         ),
         _row(
             "log-format",
