@@ -5,25 +5,19 @@ names problem and remedy. Nothing redirects: an API server would follow.
 """
 
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from time import perf_counter, time
-from typing import Any
 
 import msgspec
 
 from webhook.answer import Answer, Answers
 from webhook.logs import NAME_MAX, Logger
+from webhook.ports.asgi import Header, Message, Receive, Scope, Send
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.server.confirmation_client import ConfirmationClient
 from webhook.server.metrics import Tally
 
 BODIES_MAX_BYTES = 64 << 20  # of requests that arrive in parts, all together in one worker; beyond, 503
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Header = tuple[bytes, bytes]
 
 _JSON = b"application/json"
 _HEADERS: tuple[Header, ...] = ((b"content-type", _JSON), (b"x-content-type-options", b"nosniff"))

@@ -31,15 +31,14 @@ from gunicorn.glogging import Logger as GunicornLogger
 
 from webhook import logs
 from webhook.admit import Admission
+from webhook.ports.listen import BACKLOG, listen
 from webhook.server import admin, state
 from webhook.server.admin_worker import AdminWorker
 from webhook.server.runtime import Folders, Running
 from webhook.server.tls import ServingTls
 from webhook.server.worker import AdmissionWorker
-from webhook.settings.parsers import Address
 from webhook.settings.read import Settings
 
-BACKLOG = 2_048
 WORKER_TIMEOUT_S = 30  # a worker whose loop stood still for so long is killed and replaced
 STOP_MARGIN_S = 5  # for a worker to leave after its last deadline
 ADMIN_STOP_S = 3
@@ -65,7 +64,7 @@ def serve(settings: Settings, *, admission: Admission | None = None) -> int:
             root = settings.runtime_dir or held.enter_context(tempfile.TemporaryDirectory(prefix="vault-webhook-"))
             folders = Folders(Path(root))
             folders.prepare()
-            sockets = [held.enter_context(_bind(address)) for address in (settings.listen, settings.admin_listen)]
+            sockets = [held.enter_context(listen(address)) for address in (settings.listen, settings.admin_listen)]
         except (OSError, ValueError) as error:
             sys.stderr.write(f"vault-webhook: {error}\n")
             return 1
@@ -73,21 +72,6 @@ def serve(settings: Settings, *, admission: Admission | None = None) -> int:
             log.warning("the role check is off: roles of pods are not looked at", setting="BINDING_CHECK")
         running = Running(settings, admission or Admission(settings), folders)
         return _Supervisor(running, sockets, log).run()
-
-
-def _bind(address: Address) -> socket.socket:
-    """Return a listening socket; host '' means every address of both families where the machine has both.
-
-    Raises:
-        OSError: the address is taken, or not ours; the text names it.
-    """
-    host, port = address
-    both = not host and socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
-    except OSError as error:
-        raise OSError(f"cannot listen on {host or '*'} port {port}: {error.strerror or error}") from error
 
 
 class _Supervisor:

@@ -21,11 +21,11 @@ from uvicorn_worker import UvicornWorker
 
 from webhook import logs, yaml_text
 from webhook.answer import Answer
+from webhook.ports.connections import UVICORN_OPTIONS, Connections, Limits
 from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.server import decision_lines, state
 from webhook.server.asgi import Application
 from webhook.server.confirmation_client import ConfirmationClient
-from webhook.server.connections import UVICORN_OPTIONS, Connections, Limits
 from webhook.server.files import Keeper, Watched
 from webhook.server.metrics import Tally
 from webhook.server.runtime import Running
@@ -106,7 +106,7 @@ class _Serving:
         )
         config.load()
         self._connections = Connections(
-            config, identity=self._identity, limits=_limits(settings), cut=self._tally.cut, listeners=worker.sockets
+            config, tls=self._identity.context, limits=_limits(settings), cut=self._tally.cut, listeners=worker.sockets
         )
 
     def _watch(self, name: str, paths: Sequence[str], load: Callable[[Sequence[str]], T]) -> Watched[T]:

@@ -1,6 +1,6 @@
 """An answer's head and body leave together."""
 
-from webhook.server.connections import AnswerInOne
+from webhook.ports.connections import AnswerInOne
 
 
 class Wire:

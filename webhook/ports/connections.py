@@ -6,6 +6,7 @@ phase; `sweep` looks at all of them a few times a second, so that a request whic
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,8 +15,6 @@ from typing import Any, cast
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
-
-from webhook.server.tls import ServingTls
 
 HEAD_MAX_BYTES = 64 << 10
 PIPELINE_MAX = 4  # the API server sends the next request after the answer
@@ -188,7 +187,7 @@ class Connections:
         self,
         config: Config,
         *,
-        identity: ServingTls | None,
+        tls: ssl.SSLContext | None,
         limits: Limits,
         cut: Callable[[str], None],
         listeners: Sequence[socket.socket],
@@ -197,7 +196,7 @@ class Connections:
 
         Args:
             config: uvicorn's, loaded.
-            identity: the TLS context; None for plain HTTP.
+            tls: what every handshake begins with; None for plain HTTP.
             limits: deadlines and number.
             cut: told why a connection ended early: handshake, head, body, idle, oversize, malformed, crowd.
             listeners: bound sockets, shared with the other workers.
@@ -208,9 +207,9 @@ class Connections:
         self.state = ServerState()
         self._config = config
         self._security: dict[str, Any] = {}
-        if identity is not None:
+        if tls is not None:
             self._security = {
-                "ssl": identity.context,
+                "ssl": tls,
                 "ssl_handshake_timeout": limits.handshake,
                 "ssl_shutdown_timeout": TLS_CLOSE_S,
             }
