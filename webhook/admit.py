@@ -102,7 +102,7 @@ class Admission:
         self, login_request: LoginRequest, intent: Intent, snapshot: Snapshot | None, now: float, outcome: Outcome
     ) -> None:
         """Refuse a pod whose role would not accept it; what is doubtful becomes warnings."""
-        outcome.role, outcome.mount = login_request.role, login_request.auth_path
+        outcome.role, outcome.mount = login_request.ref.role, login_request.ref.auth_path
         if self._asks:
             outcome.question = question_of(login_request, policies=self._rules.policy_check is not PolicyCheck.OFF)
         passed = agent.check(login_request, intent, snapshot, self._rules, now)

@@ -13,6 +13,7 @@ from webhook.rolecheck import login
 from webhook.rolecheck.bindings.load import load
 from webhook.rolecheck.confirmation import Question, overlay, question_of
 from webhook.rolecheck.login_request import LoginRequest, Rules
+from webhook.rolecheck.role_ref import RoleRef
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +34,7 @@ def ask(controller, mount):
         if isinstance(question, bytes):
             return question
         whole = {"namespace": "", "mount": mount, "kube_namespace": "shop", "policies": False, **question}
+        whole["ref"] = [whole.pop(name) for name in ("namespace", "mount", "role")]
         return json.dumps(whole).encode()
 
     ask.controller = polling
@@ -49,9 +51,7 @@ def verdict(polling, answer, claim):
 
 
 def claim_of(mount, role, account="shop", namespace="shop"):
-    return LoginRequest(
-        auth_path=f"auth/{mount}", role=role, service_account=account, namespace=namespace, audience=("vault",)
-    )
+    return LoginRequest(ref=RoleRef("", mount, role), service_account=account, namespace=namespace, audience=("vault",))
 
 
 def test_a_role_created_just_now_is_accepted(bao, mount, ask):
@@ -96,7 +96,7 @@ def test_policies_come_with_the_answer_where_they_are_asked_for(bao, mount, ask)
     [answer] = ask({"role": "cart", "policies": True})
     snapshot = ask.controller.document()
     newer = load(json.dumps(answer).encode(), yaml_text.documents)
-    merged = overlay(snapshot, newer, Question("", mount, "cart", "shop", policies=True))
+    merged = overlay(snapshot, newer, Question(RoleRef("", mount, "cart"), "shop", policies=True))
     assert ("", "fresh") not in snapshot.policies
     assert merged.policies["", "fresh"].text.startswith('path "secret/data/a"')
     assert merged.policies.keys() - {("", "fresh")} == snapshot.policies.keys()

@@ -8,6 +8,7 @@ import pytest
 from webhook.rolecheck.bindings.load import load
 from webhook.rolecheck.login import check
 from webhook.rolecheck.login_request import LoginRequest, Rules
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.rolecheck.verdict import Level
 from webhook.yaml_text import documents
 
@@ -28,8 +29,7 @@ def judged(
     claim = LoginRequest(
         **{
             "auth_type": "jwt",
-            "auth_path": "auth/jwt",
-            "role": "shop",
+            "ref": RoleRef.parse("auth/jwt", role="shop"),
             "service_account": "web",
             "namespace": "shop",
             "audience": ("vault",),

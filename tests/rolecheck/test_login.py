@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from webhook.rolecheck.bindings.load import Snapshot, load
-from webhook.rolecheck.login import AuthPath, auth_path, check
+from webhook.rolecheck.login import check, known_role
 from webhook.rolecheck.login_request import Disclosure, Lapse, LoginRequest, Mode, Rules
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.rolecheck.verdict import Level, Verdict
 from webhook.yaml_text import documents
 
@@ -29,17 +30,11 @@ def snapshot(role: object = None, *, mount: dict[str, Any] | None = None, **memb
     return load(json.dumps(document).encode(), documents)
 
 
-def claim(**fields: Any) -> LoginRequest:
-    return LoginRequest(
-        **{
-            "role": "shop",
-            "service_account": "web",
-            "namespace": "shop",
-            "audience": ("vault",),
-            "namespace_labels": {},
-        }
-        | fields
-    )
+def claim(
+    *, auth_path: str = "auth/kubernetes", vault_namespace: str = "", role: str = "shop", server: str = "", **who: Any
+) -> LoginRequest:
+    usual = {"service_account": "web", "namespace": "shop", "audience": ("vault",), "namespace_labels": {}}
+    return LoginRequest(ref=RoleRef.parse(auth_path, vault_namespace, role=role, server=server), **usual | who)
 
 
 def shown(verdict: Verdict) -> str:
@@ -291,19 +286,40 @@ class TestOtherMounts:
         )
 
 
-@pytest.mark.parametrize(
-    ("path", "namespace", "expected"),
-    [
-        ("auth/kubernetes", "", AuthPath("", "kubernetes")),
-        ("/auth/k8s/prod/", "", AuthPath("", "k8s/prod")),
-        ("a/b/auth/k8s", "/root-ns/", AuthPath("root-ns/a/b", "k8s")),
-        ("auth/auth/k8s", "", AuthPath("", "auth/k8s")),
-        ("auth", "", AuthPath("", "")),
-        ("a/auth", "", AuthPath("", "")),
-    ],
-)
-def test_the_path_leads_to_a_mount_of_a_namespace(path: str, namespace: str, expected: AuthPath) -> None:
-    assert auth_path(claim(auth_path=path, vault_namespace=namespace)) == expected
+class TestPathsThatAClientMayFold:
+    @pytest.mark.parametrize(
+        "path", ["auth/x/../kubernetes", "auth/./kubernetes", "../auth/kubernetes", "a/./auth/kubernetes"]
+    )
+    def test_a_dot_segment_is_refused_by_name(self, path: str) -> None:
+        verdict = check(claim(auth_path=path), snapshot(complete={"auth": False}), STRICT, None)
+        assert shown(verdict) == "deny AuthMountUnknown"
+        assert path in verdict.message
+        assert "`.` and `..`" in verdict.message
+
+    def test_a_dot_segment_of_the_namespace_is_refused_too(self) -> None:
+        assert judged(vault_namespace="a/..") == "deny AuthMountUnknown"
+
+    def test_a_mount_that_is_called_auth_is_another_one(self) -> None:
+        odd = snapshot(mount={"path": "auth/auth/kubernetes"})
+        assert shown(check(claim(auth_path="auth/auth/kubernetes"), odd, STRICT, None)) == "allow Allowed"
+        assert shown(check(claim(), odd, STRICT, None)) == "deny AuthMountUnknown"
+        assert judged(auth_path="auth/auth/kubernetes") == "deny AuthMountUnknown"
+
+
+class TestKnownRole:
+    def test_it_is_found_whatever_the_age_of_the_data(self) -> None:
+        role = known_role(claim().ref, snapshot(fetchedAt="2020-01-01T00:00:00Z"))
+        assert role is not None
+        assert role.name == "shop"
+
+    @pytest.mark.parametrize(
+        "asked", [{"role": "nobody"}, {"role": "unread"}, {"auth_path": "auth/other"}, {"server": "https://other:8200"}]
+    )
+    def test_a_role_that_the_data_do_not_speak_of_is_not_known(self, asked: dict[str, str]) -> None:
+        assert known_role(claim(**asked).ref, snapshot(server={"address": "https://vault:8200"})) is None
+
+    def test_a_mount_without_roles_has_none(self) -> None:
+        assert known_role(claim().ref, snapshot(mount={"type": "approle"})) is None
 
 
 class TestWords:

@@ -11,7 +11,7 @@ from webhook.rolecheck.wording import LENGTH_MAX, SENTENCES, finding
 
 PLACEHOLDERS = (
     *("role", "mount", "vns", "sa", "ns", "aud", "raud", "path", "policy", "detail", "claim", "type", "auth_type"),
-    *("what", "uses", "ttl", "expiration", "age", "limit", "accepts", "similar", "bound", "label"),
+    *("what", "uses", "ttl", "expiration", "age", "limit", "accepts", "similar", "bound", "label", "dots"),
 )
 
 
@@ -48,6 +48,6 @@ def test_a_command_to_paste_never_holds_a_name_that_needs_quoting(role: str) -> 
 
 
 def test_an_ordinary_name_is_named_in_the_command() -> None:
-    names = {"role": "shop", "mount": "auth/k8s", "sa": "web", "ns": "n", "similar": "", "bound": ""}
+    names = {"role": "shop", "mount": "auth/k8s", "sa": "web", "ns": "n", "similar": "", "bound": "", "dots": ""}
     said = finding(Problem(Level.DENY, Reason.SERVICE_ACCOUNT_NOT_BOUND), names, full=False)
     assert "`vault write auth/k8s/role/shop bound_service_account_names=<list>,web ...`" in said.hint

@@ -21,6 +21,7 @@ from webhook.rolecheck import login
 from webhook.rolecheck.acl.check import check_path
 from webhook.rolecheck.bindings.load import load
 from webhook.rolecheck.login_request import LoginRequest, PolicyCheck, Rules
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.rolecheck.verdict import Level, Verdict
 
 pytestmark = pytest.mark.cluster
@@ -50,8 +51,7 @@ def truth(openbao: OpenBao):
 def judge(mount, role, person):
     snapshot = load(document(mount, role), yaml_text.documents)
     claim = LoginRequest(
-        auth_path=f"auth/{mount}",
-        role="r",
+        ref=RoleRef("", mount, "r"),
         service_account=person.account,
         namespace=person.namespace,
         namespace_labels=person.labels,
@@ -120,7 +120,9 @@ def compare_secrets(server: Server, count: int):
         {"path": "secret/", "type": "kv", "options": {"version": "2"}},
         {"path": "old/", "type": "kv", "options": {"version": "1"}},
     ]
-    claim = LoginRequest(role="r", service_account="web", namespace="shop", audience=("vault",))
+    claim = LoginRequest(
+        ref=RoleRef("", "kubernetes", "r"), service_account="web", namespace="shop", audience=("vault",)
+    )
     while counts["asked"] < count:
         texts = roles.policies(random)
         names = [f"p{n}" for n in range(len(texts))]

@@ -1,6 +1,6 @@
 """Answers the server's questions before a refusal: one JSON line in, one JSON line out, over a Unix socket.
 
-    {"namespace": "", "mount": "kubernetes", "role": "shop", "kube_namespace": "shop", "policies": false}
+    {"ref": ["", "kubernetes", "shop"], "kube_namespace": "shop", "policies": false}
         a bindings document with that one role, or {"error": "..."}
     {"asked": [["", "kubernetes", "shop"], ...]}
         {}
@@ -210,8 +210,8 @@ class ConfirmationService:
             self._wake()
 
     def _remember_asked(self, told: Asked) -> None:
-        for namespace, mount, role in told.asked:
-            self._note(Key(namespace, mount, role.lower()))
+        for ref in told.asked:
+            self._note(Key.of(ref))
         self._count("told")
 
     def _failure(self, cause: str, text: str) -> bytes:
@@ -236,7 +236,7 @@ def _checked(question: Question) -> Key:
     Raises:
         ValueError: a name that cannot exist, or that must not enter a URL.
     """
-    key = Key(question.namespace.strip("/"), question.mount, question.role.lower())
+    key = Key.of(question.ref)
     if not ROLE_NAME.fullmatch(key.name):
         raise ValueError("no name a role can have")
     for path in (key.mount, key.namespace):

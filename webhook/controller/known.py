@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from webhook.rolecheck.bindings.roles import RoleShape
 from webhook.rolecheck.bindings.snapshot import JWT_TYPES, KUBERNETES, ROLE_TYPES
+from webhook.rolecheck.role_ref import RoleRef
 
 NEVER = float("-inf")
 ROLE_FIELDS = tuple(name for name in RoleShape.__struct_fields__ if name != "data")
@@ -33,6 +34,11 @@ class Key(NamedTuple):
     namespace: str
     mount: str
     name: str
+
+    @classmethod
+    def of(cls, ref: RoleRef) -> "Key":
+        """Return the key of a role."""
+        return cls(ref.namespace, ref.mount, ref.name)
 
 
 @dataclass(slots=True)

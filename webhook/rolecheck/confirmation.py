@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from webhook.reasons import Reason
 from webhook.rolecheck.bindings.snapshot import AuthMount, PolicyEntry, RoleState, Snapshot
-from webhook.rolecheck.login import DENY_ORDER, auth_path
+from webhook.rolecheck.login import DENY_ORDER
 from webhook.rolecheck.login_request import LoginRequest
+from webhook.rolecheck.role_ref import RoleRef
 
 ANSWER_WITHIN_S = 1.0  # whatever happens behind the question
 LINE_MAX_BYTES = 1 << 16  # of a question
@@ -37,9 +38,7 @@ CONFIRMABLE_OF_POLICIES = frozenset(
 class Question(Struct, frozen=True):
     """Which role a pod asks for, and from where."""
 
-    namespace: str  # Vault's
-    mount: str  # without auth/
-    role: str
+    ref: RoleRef  # its name in lower case, its server left out: both sides know the one they speak of
     kube_namespace: str
     policies: bool = False  # the texts of its policies are in doubt too
     peer: str = ""  # who sent the review, as a group of addresses: 10.0.0.7, 2001:db8:0:1::/64; empty where unknown
@@ -48,7 +47,7 @@ class Question(Struct, frozen=True):
 class Asked(Struct, frozen=True):
     """Roles that admitted pods asked for: no question, the controller only remembers them."""
 
-    asked: tuple[tuple[str, str, str], ...]  # Vault namespace, mount, role
+    asked: tuple[RoleRef, ...]
 
 
 class Failure(Struct, frozen=True):
@@ -59,10 +58,10 @@ class Failure(Struct, frozen=True):
 
 def question_of(request: LoginRequest, *, policies: bool = False) -> Question | None:
     """Return the question about a login's role; None where it names none."""
-    path = auth_path(request)
-    if not path.mount or not request.role:
+    ref = request.ref
+    if not ref.mount or not ref.role:
         return None
-    return Question(path.namespace, path.mount, request.role.lower(), request.namespace, policies)
+    return Question(RoleRef(ref.namespace, ref.mount, ref.name), request.namespace, policies)
 
 
 def overlay(snapshot: Snapshot, newer: Snapshot, question: Question) -> Snapshot:
@@ -70,18 +69,19 @@ def overlay(snapshot: Snapshot, newer: Snapshot, question: Question) -> Snapshot
 
     A role that the answer's mount does not have is gone where that mount is complete; else it stays as it was.
     """
-    key = (question.namespace, question.mount)
+    ref = question.ref
+    key = (ref.namespace, ref.mount)
     found = newer.auth_mounts.get(key)
     if found is None:
         return replace(snapshot, namespaces={**snapshot.namespaces, **newer.namespaces}, cache={})
     policies = snapshot.policies
-    role = found.role(question.role)
+    role = found.role(ref.role)
     if question.policies and newer.policies is not None and not isinstance(role, RoleState):
         names = {*role.token.policies, *(() if role.token.no_default_policy else ("default",))}
-        policies = _with_policies(snapshot.policies or {}, newer, question.namespace, names)
+        policies = _with_policies(snapshot.policies or {}, newer, ref.namespace, names)
     return replace(
         snapshot,
-        auth_mounts={**snapshot.auth_mounts, key: _with_role(snapshot.auth_mounts.get(key), found, question.role)},
+        auth_mounts={**snapshot.auth_mounts, key: _with_role(snapshot.auth_mounts.get(key), found, ref.role)},
         policies=policies,
         policies_are_complete=snapshot.policies_are_complete and snapshot.policies is not None,
         namespaces={**snapshot.namespaces, **newer.namespaces},

@@ -18,6 +18,7 @@ from webhook.rolecheck.bindings.selector import ParseYaml
 from webhook.rolecheck.bindings.snapshot import Snapshot
 from webhook.rolecheck.bindings.vault_values import clean, unix_time
 from webhook.rolecheck.login_request import Disclosure, Lapse, LoginRequest, Mode, PolicyCheck, Rules
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.rolecheck.verdict import Level, Verdict
 
 
@@ -125,11 +126,8 @@ def _now(case: _Case) -> float | None:
 def _login_request(case: _Case) -> LoginRequest:
     request, identity = case.request, case.identity
     return LoginRequest(
-        server=request.server,
+        ref=RoleRef.parse(request.auth_path, request.vault_namespace, role=request.role, server=request.server),
         auth_type=request.auth_type,
-        auth_path=request.auth_path,
-        vault_namespace=request.vault_namespace,
-        role=request.role,
         service_account=identity.service_account,
         namespace=identity.namespace,
         namespace_labels=identity.namespace_labels,

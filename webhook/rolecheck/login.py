@@ -17,6 +17,7 @@ from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.roles import JwtRole, Role
 from webhook.rolecheck.bindings.snapshot import ROLE_TYPES, AuthMount, RoleState, Snapshot
 from webhook.rolecheck.login_request import Disclosure, Lapse, LoginRequest, Mode, Rules
+from webhook.rolecheck.role_ref import RoleRef, has_dots
 from webhook.rolecheck.verdict import Level, Problem, Verdict, softened, verdict
 from webhook.rolecheck.wording import finding
 
@@ -81,13 +82,6 @@ _LAPSE_LEVEL = {Lapse.OPEN: Level.WARN, Lapse.CLOSED: Level.DENY}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class AuthPath(Struct, frozen=True):
-    """Where the agent will log in."""
-
-    namespace: str  # Vault's: the pod's, and what precedes `auth` in the path
-    mount: str  # "" where the path is no login endpoint
-
-
 class Target(Struct, frozen=True):
     """The role a login names, found."""
 
@@ -137,9 +131,9 @@ def resolve(request: LoginRequest, snapshot: Snapshot | None, rules: Rules, now:
     """Find the role, whatever the mode."""
     if snapshot is None:
         return Problem(_LAPSE_LEVEL[rules.on_unavailable], Reason.BINDINGS_UNAVAILABLE)
-    path = auth_path(request)
-    mount = snapshot.auth_mount(path.namespace, path.mount)
-    is_covered = _is_covered(request.server, snapshot.server_address)
+    ref = request.ref
+    mount = snapshot.auth_mount(ref.namespace, ref.mount)
+    is_covered = _is_covered(ref.server, snapshot.server_address)
     stale = _staleness(snapshot, mount, rules, now) if is_covered else None
     if stale is not None:
         return stale
@@ -149,14 +143,14 @@ def resolve(request: LoginRequest, snapshot: Snapshot | None, rules: Rules, now:
         return Problem(Level.DENY, Reason.TOKEN_VOLUME_MISSING)
     if not is_covered:
         return Problem(Level.WARN, Reason.SERVER_NOT_COVERED)
-    return _resolve_mount(request, mount, rules, is_partial=bool(path.mount) and not snapshot.auth_is_complete)
+    return _resolve_mount(request, mount, rules, is_partial=bool(ref.mount) and not snapshot.auth_is_complete)
 
 
 def _resolve_mount(request: LoginRequest, mount: AuthMount | None, rules: Rules, *, is_partial: bool) -> Resolution:
     if mount is None and is_partial:
         return Problem(Level.WARN, Reason.AUTH_MOUNT_NOT_COVERED)
     if mount is None:
-        return Problem(Level.DENY, Reason.AUTH_MOUNT_UNKNOWN)
+        return Problem(Level.DENY, Reason.AUTH_MOUNT_UNKNOWN, _unusable(request.ref))
     is_examined = request.auth_type in TOKEN_TYPES
     if not is_examined and mount.type == request.auth_type:
         return NOT_CHECKED
@@ -166,28 +160,32 @@ def _resolve_mount(request: LoginRequest, mount: AuthMount | None, rules: Rules,
 
 
 def _resolve_role(request: LoginRequest, mount: AuthMount, rules: Rules) -> Resolution:
-    if not request.role:
+    name = request.ref.role
+    if not name:
         return Problem(Level.DENY, Reason.ROLE_MISSING)
-    role = mount.role(request.role)
+    role = mount.role(name)
     if role is RoleState.UNREADABLE:
         return Problem(_LAPSE_LEVEL[rules.on_unavailable], Reason.ROLE_UNREADABLE)
     if role is RoleState.ABSENT:
         if not mount.complete:
             return Problem(Level.WARN, Reason.ROLE_NOT_COVERED)
-        return Problem(Level.DENY, Reason.ROLE_NOT_FOUND, _similar(request.role, mount, rules))
+        return Problem(Level.DENY, Reason.ROLE_NOT_FOUND, _similar(name, mount, rules))
     return Target(mount, role)
 
 
-def auth_path(request: LoginRequest) -> AuthPath:
-    """Return the mount the request's path leads to and its Vault namespace, slashes in excess dropped."""
-    segments = [segment for segment in request.auth_path.split("/") if segment]
-    namespace = request.vault_namespace.strip("/")
-    if "auth" not in segments[:-1]:
-        return AuthPath(namespace, "")
-    position = segments.index("auth")
-    if position:
-        namespace = "/".join(filter(None, (namespace, *segments[:position])))
-    return AuthPath(namespace, "/".join(segments[position + 1 :]))
+def known_role(ref: RoleRef, snapshot: Snapshot) -> Role | None:
+    """Return the role, None where the data know nothing of its server, its mount or its bindings; their age does not count."""
+    mount = snapshot.auth_mount(ref.namespace, ref.mount)
+    if mount is None or mount.type not in ROLE_TYPES or not _is_covered(ref.server, snapshot.server_address):
+        return None
+    role = mount.role(ref.role)
+    return None if isinstance(role, RoleState) else role
+
+
+def _unusable(ref: RoleRef) -> dict[str, str]:
+    """Say what a path must not hold, where it holds it."""
+    has_any = not ref.mount and (has_dots(ref.path) or has_dots(ref.namespace))
+    return {"dots": "; `.` and `..` are no part of a path"} if has_any else {}
 
 
 def _staleness(snapshot: Snapshot, mount: AuthMount | None, rules: Rules, now: float | None) -> Problem | None:
@@ -232,13 +230,14 @@ def _judged(problems: Iterable[Problem], request: LoginRequest, rules: Rules) ->
 
 def subject_of(request: LoginRequest) -> dict[str, Any]:
     """Return what the sentences about a login may name."""
-    path = auth_path(request)
+    ref = request.ref
     return {
-        "role": request.role,
-        "mount": f"auth/{path.mount}" if path.mount else request.auth_path,
-        "vns": path.namespace or "root",
+        "role": ref.role,
+        "mount": ref.auth_path,
+        "vns": ref.namespace or "root",
         "sa": request.service_account or "default",
         "ns": request.namespace,
+        "dots": "",
         "similar": "",
         "bound": "",
         "label": "",

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.rolecheck.verdict import Level
 
 
@@ -58,11 +59,8 @@ class Rules(Struct, frozen=True, kw_only=True):
 class LoginRequest(Struct, frozen=True, kw_only=True):
     """A login some agent will try: which role of which server, and as whom."""
 
-    server: str = ""  # the address the agent will use; "" where it is not known
+    ref: RoleRef
     auth_type: str = "kubernetes"
-    auth_path: str = "auth/kubernetes"
-    vault_namespace: str = ""
-    role: str
     service_account: str  # "" is the account `default`
     namespace: str
     namespace_labels: Mapping[str, str] | None = None  # None: unknown here; the snapshot may know them

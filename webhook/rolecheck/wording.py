@@ -47,7 +47,7 @@ SENTENCES: dict[Reason, Sentence] = {
         ("drop `automountServiceAccountToken: false`, or name a volume: `agent-service-account-token-volume-name`",),
     ),
     Reason.AUTH_MOUNT_UNKNOWN: Sentence(
-        "Vault has no auth mount {mount} in namespace {vns}",
+        "Vault has no auth mount {mount} in namespace {vns}{dots}",
         ("`vault auth list`; correct the `auth-path` annotation (it starts with `auth/`) or `namespace`",),
     ),
     Reason.AUTH_MOUNT_NOT_COVERED: Sentence(

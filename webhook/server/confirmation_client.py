@@ -25,6 +25,7 @@ from webhook.rolecheck.confirmation import (
     Question,
     overlay,
 )
+from webhook.rolecheck.role_ref import RoleRef
 
 MARGIN_S = 0.3  # of the API server's own timeout, for the way back
 WITHIN_MIN_S = 0.05  # less is not worth asking
@@ -44,7 +45,7 @@ class ConfirmationClient:
         """Set up; nothing is opened before the first question."""
         self._path = path
         self._waiting = 0
-        self._asked: set[tuple[str, str, str]] = set()
+        self._asked: set[RoleRef] = set()
         self._telling: asyncio.Task[None] | None = None
 
     async def second(
@@ -106,7 +107,7 @@ class ConfirmationClient:
     def _tell(self, question: Question) -> None:
         """Remember a role for the next line to the controller."""
         if len(self._asked) < ASKED_MAX:
-            self._asked.add((question.namespace, question.mount, question.role))
+            self._asked.add(question.ref)
         if self._telling is None or self._telling.done():
             self._telling = asyncio.get_running_loop().create_task(self._told())
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from webhook.rolecheck.role_ref import mount_path
 from webhook.settings.parsers import Address, auth_mounts
 
 
@@ -72,7 +73,7 @@ def control(found: Mapping[str, Any], given: Mapping[str, str]) -> Control:
         vault_ca_certificates=found["VAULT_CACERT_BYTES"],
         vault_namespace=found["CONTROL_VAULT_NAMESPACE"].strip("/") or namespace,
         vault_auth=method,
-        vault_auth_path=path.strip("/").removeprefix("auth/"),
+        vault_auth_path=mount_path(path),
         vault_role=found["CONTROL_VAULT_ROLE"],
         token_file=found["CONTROL_TOKEN_FILE"],
         role_id_file=found["CONTROL_ROLE_ID_FILE"],

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from webhook.core.annotations import go_values
+from webhook.rolecheck.role_ref import RoleRef
 
 TOKEN_EXPIRATION_MIN_S = 600  # ServiceAccountTokenProjection, core/v1
 TOKEN_EXPIRATION_MAX_S = 2**32
-_SEGMENT = re.compile(r"[\w.-]*[\w-]", re.ASCII)  # of a mount path: neither `.` nor `..`
+_PATH = re.compile(r"(?:[\w.-]*[\w-]/)*[\w.-]*[\w-]", re.ASCII)  # of a mount or a namespace; no segment ends with a dot
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -113,11 +114,10 @@ def auth_mounts(raw: str) -> tuple[tuple[str, str], ...]:
 
 
 def _auth_mount(raw: str) -> tuple[str, str]:
-    segments = [segment for segment in raw.split("/") if segment]
-    if "auth" not in segments[:-1] or any(not _SEGMENT.fullmatch(segment) for segment in segments):
+    ref = RoleRef.parse(raw)
+    if not _PATH.fullmatch(ref.mount) or not _PATH.fullmatch(ref.namespace or "root"):
         raise ValueError("want auth mounts such as auth/kubernetes or team-a/auth/kubernetes")
-    position = segments.index("auth")
-    return "/".join(segments[:position]), "/".join(segments[position + 1 :])
+    return ref.namespace, ref.mount
 
 
 def amount(raw: str) -> str:

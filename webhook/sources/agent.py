@@ -21,6 +21,7 @@ from webhook.rolecheck.acl.check import ReadAccess
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.rolecheck.bindings.roles import KubernetesRole
 from webhook.rolecheck.login_request import LoginRequest, PolicyCheck, Rules
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.rolecheck.verdict import Finding, Level
 
 _TOKEN_PATH_MEMBER = {"kubernetes": "token_path", "jwt": "path"}
@@ -44,18 +45,10 @@ def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> 
     """Return the audience the role demands, "" where there is none, it is unknown, or it is one of the API server's."""
     if snapshot is None:
         return ""
-    request = LoginRequest(
-        auth_type=intent.auth_type,
-        auth_path=intent.auth_path,
-        vault_namespace=intent.namespace,
-        role=_role(intent),
-        service_account="",
-        namespace="",
-    )
-    target = login.resolve(request, snapshot, rules, None)
-    if not isinstance(target, login.Target):
+    ref = RoleRef.parse(intent.auth_path, intent.namespace, role=_role(intent), server=intent.address)
+    role = login.known_role(ref, snapshot)
+    if role is None:
         return ""
-    role = target.role
     audiences = (role.audience,) if isinstance(role, KubernetesRole) else role.audiences
     api_server = rules.api_server_audiences or ()
     return next((audience for audience in audiences if audience and audience not in api_server), "")
@@ -81,11 +74,8 @@ def login_request(
         patched = _of_agents(plan)
         wanted, inspected = patched or wanted, patched is not None
     return LoginRequest(
-        server=wanted.server,
+        ref=RoleRef.parse(wanted.auth_path, wanted.namespace, role=wanted.role, server=wanted.server),
         auth_type=wanted.auth_type,
-        auth_path=wanted.auth_path,
-        vault_namespace=wanted.namespace,
-        role=wanted.role,
         service_account=service_account(spec),
         namespace=namespace,
         audience=_audience(wanted, token, rules) if plan.token_is_ours else None,

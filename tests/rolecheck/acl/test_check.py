@@ -4,16 +4,20 @@ import json
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
 
 from tests.core.asking import ask, pod_with
 from webhook.rolecheck.acl.check import check_path
 from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.rolecheck.login_request import LoginRequest, Mode, PolicyCheck, Rules
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.rolecheck.verdict import Verdict
 from webhook.yaml_text import documents
 
 STRICT = Rules(policy_check=PolicyCheck.DENY)
-CLAIM = LoginRequest(role="shop", service_account="web", namespace="shop", audience=("vault",))
+CLAIM = LoginRequest(
+    ref=RoleRef("", "kubernetes", "shop"), service_account="web", namespace="shop", audience=("vault",)
+)
 READ = 'path "secret/data/shop/*" { capabilities = ["read"] }'
 MOUNTS = [{"path": "secret/", "type": "kv", "options": {"version": "2"}}, {"path": "old/", "type": "kv"}]
 
@@ -149,7 +153,7 @@ def test_policies_and_mounts_are_those_of_the_role_s_vault_namespace() -> None:
     policies = [{"name": "p0", "hcl": READ, "namespace": "team-a"}]
     mounts = [{"path": "secret", "type": "kv", "options": {"version": 2}, "namespace": "team-a"}]
     known = snapshot(READ, mount={"namespace": "team-a"}, policies=policies, mounts=mounts)
-    there = LoginRequest(role="shop", service_account="web", namespace="shop", vault_namespace="team-a")
+    there = replace(CLAIM, ref=RoleRef("team-a", "kubernetes", "shop"))
     assert judged(known, claim=there) == "allow SecretReadable"
 
 

@@ -10,6 +10,7 @@ from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.load import load
 from webhook.rolecheck.bindings.snapshot import RoleState
 from webhook.rolecheck.login_request import LoginRequest, Rules
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.yaml_text import documents
 
 DROPPED, UNCERTAIN = Unresolved.DROPPED, Unresolved.UNCERTAIN
@@ -30,7 +31,9 @@ def identity(
     snapshot = load(json.dumps(document).encode(), documents)
     found = snapshot.auth_mounts["", "m"].role("shop")
     assert not isinstance(found, RoleState)
-    who = LoginRequest(**{"role": "shop", "service_account": "web", "namespace": "shop"} | (claim or {}))
+    who = LoginRequest(
+        **{"ref": RoleRef("", "m", "shop"), "service_account": "web", "namespace": "shop"} | (claim or {})
+    )
     return variables_of(found, Attempt(who, snapshot.auth_mounts["", "m"], Rules(), None), snapshot)
 
 

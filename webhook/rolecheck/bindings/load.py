@@ -27,6 +27,7 @@ from webhook.rolecheck.bindings.shapes import (
 )
 from webhook.rolecheck.bindings.snapshot import AuthConfig, AuthMount, PolicyEntry, SecretMount, SecretMounts, Snapshot
 from webhook.rolecheck.bindings.vault_values import Flag, Number, clean, flag, seconds, unix_time
+from webhook.rolecheck.role_ref import mount_path
 
 __all__ = ["BindingsError", "Snapshot", "load"]
 
@@ -116,7 +117,7 @@ def _auth_mounts(raws: Iterable[msgspec.Raw], parse_yaml: ParseYaml) -> dict[tup
 
 
 def _auth_mount(text: MountShape, place: str, parse_yaml: ParseYaml) -> AuthMount:
-    path = (text.path or "").strip("/").removeprefix("auth/").strip("/")
+    path = mount_path(text.path or "")
     if not path or not text.type:
         raise BindingsError(place, "a mount needs a path and a type", "Take both from `vault auth list`.")
     texts = dict(_roles(text.roles, f"{place}.roles"))
