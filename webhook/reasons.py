@@ -1,7 +1,8 @@
-"""Every reason code: its HTTP status, what it means and how it is mended.
+"""Every reason code in one row: its HTTP status, what it means, how it is fixed, and the words of the role check.
 
-One spelling in the answer, the log, the metric and docs/reasons.md, which is generated from CATALOGUE.
-To add a refusal: a member of Reason, a row of CATALOGUE, `vault-webhook reasons > docs/reasons.md`.
+One spelling in the answer, the log, the metric and docs/reasons.md, which is generated from CATALOGUE. The rows of the role
+check stand in the order of the checks: of two findings of one level, the one whose row comes first is the primary one.
+To add a reason: a member of Reason, a row of CATALOGUE in its place, `make docs`.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ class Reason(StrEnum):
     # the annotations of the pod
     ANNOTATION_INVALID = "AnnotationInvalid"
     ANNOTATION_CONFLICT = "AnnotationConflict"
-    ROLE_MISSING = "RoleMissing"
     CONTAINER_PATCH_FAILED = "ContainerPatchFailed"
     CONFIG_TOO_LARGE = "ConfigTooLarge"
     SYSTEM_NAMESPACE = "SystemNamespace"
@@ -39,23 +39,23 @@ class Reason(StrEnum):
     AUTH_MOUNT_UNKNOWN = "AuthMountUnknown"
     AUTH_MOUNT_NOT_COVERED = "AuthMountNotCovered"
     AUTH_TYPE_MISMATCH = "AuthTypeMismatch"
+    ROLE_MISSING = "RoleMissing"
+    ROLE_UNREADABLE = "RoleUnreadable"
     ROLE_NOT_FOUND = "RoleNotFound"
     ROLE_NOT_COVERED = "RoleNotCovered"
-    ROLE_UNREADABLE = "RoleUnreadable"
     ROLE_INVALID = "RoleInvalid"
     ROLE_TYPE_NOT_USABLE = "RoleTypeNotUsable"
     ISSUER_MISMATCH = "IssuerMismatch"
     ISSUER_UNDECIDABLE = "IssuerUndecidable"
+    SUBJECT_MISMATCH = "SubjectMismatch"
     AUDIENCE_MISMATCH = "AudienceMismatch"
-    AUDIENCE_UNDECIDABLE = "AudienceUndecidable"
     AUDIENCE_NOT_BOUND = "AudienceNotBound"
-    AUDIENCE_NOT_CONFIGURED = "AudienceNotConfigured"
+    AUDIENCE_UNDECIDABLE = "AudienceUndecidable"
     SERVICE_ACCOUNT_NOT_BOUND = "ServiceAccountNotBound"
-    NAMESPACE_NOT_BOUND = "NamespaceNotBound"
     NAMESPACE_SELECTOR_INVALID = "NamespaceSelectorInvalid"
     NAMESPACE_SELECTOR_UNUSABLE = "NamespaceSelectorUnusable"
+    NAMESPACE_NOT_BOUND = "NamespaceNotBound"
     NAMESPACE_LABELS_UNKNOWN = "NamespaceLabelsUnknown"
-    SUBJECT_MISMATCH = "SubjectMismatch"
     USER_CLAIM_INVALID = "UserClaimInvalid"
     CLAIM_MAPPING_INVALID = "ClaimMappingInvalid"
     GROUPS_CLAIM_INVALID = "GroupsClaimInvalid"
@@ -65,6 +65,7 @@ class Reason(StrEnum):
     POLICY_NOT_ASSIGNABLE = "PolicyNotAssignable"
     BOUND_CIDR_UNDECIDABLE = "BoundCidrUndecidable"
     WILDCARD_BINDING = "WildcardBinding"
+    AUDIENCE_NOT_CONFIGURED = "AudienceNotConfigured"
     TOKEN_USE_LIMITED = "TokenUseLimited"  # noqa: S105 a reason code, no password
     TOKEN_OUTLIVES_IDENTITY = "TokenOutlivesIdentity"  # noqa: S105 a reason code, no password
     # the secrets the pod asks for
@@ -88,22 +89,28 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What docs/reasons.md says of a code: status is the answer's `status.code`, 0 where a code never refuses."""
+    """What there is to say of a code.
 
-    status: int
-    cause: str
-    remedy: str
+    Placeholders of a message are cleaned texts; those of a fix are shell words, for people paste them: a name that would
+    need quoting there becomes `<role>`, `<sa>` and so on.
+    """
+
+    status: int  # the answer's `status.code`; 0 where a code never refuses
+    cause: str  # for docs/reasons.md
+    remedy: str = ""  # for docs/reasons.md; "" where the first fix says it
+    message: str = ""  # the cause as a finding of the role check words it
+    fixes: tuple[str, ...] = ()  # the remedy as a finding words it; the first that fits its line is used
+    confirmable: bool = False  # newer data of its one role may lift the refusal
+    for_operator: bool = False  # as a warning, only an operator can do something about it
 
 
 CATALOGUE: dict[Reason, Entry] = {
+    # the annotations of the pod
     Reason.ANNOTATION_INVALID: Entry(
         400, "One annotation has a value we do not understand or cannot honour.", "Correct the annotation named."
     ),
     Reason.ANNOTATION_CONFLICT: Entry(
         400, "Two annotations contradict each other.", "Remove or change one of the annotations named."
-    ),
-    Reason.ROLE_MISSING: Entry(
-        400, "The pod asks for injection and names no Vault role.", "Set the `role` annotation."
     ),
     Reason.CONTAINER_PATCH_FAILED: Entry(
         400,
@@ -125,6 +132,7 @@ CATALOGUE: dict[Reason, Entry] = {
         "The preset this cluster runs with forbids the annotation.",
         "Remove the annotation, or ask the platform team to open it by name.",
     ),
+    # the rest of the pod
     Reason.POD_INVALID: Entry(
         400, "The object of the review is absent or no pod we can read.", "Correct the field of the pod that is named."
     ),
@@ -161,6 +169,7 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.INTERNAL_ERROR: Entry(
         503, "A fault of vault-webhook itself.", "Tell the platform team; the webhook's log names the request's uid."
     ),
+    # the login, in the order of the server's own checks
     Reason.ALLOWED: Entry(0, "The role accepts the pod as far as can be told before it runs.", "Nothing to do."),
     Reason.AUTH_TYPE_NOT_CHECKED: Entry(
         0, "The agent logs in with a method whose roles are not examined.", "Nothing to do."
@@ -171,218 +180,393 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.BINDINGS_UNAVAILABLE: Entry(
         503,
         "No Vault role data are available yet; refused only where `BINDINGS_ON_UNAVAILABLE` is `closed`.",
-        "Check the webhook's access to Vault: its log, and `vault status`.",
+        message="no Vault role data available yet; the login of {ns}/{sa} was not checked",
+        fixes=("check the webhook's access to Vault: its log, and `vault status`",),
     ),
     Reason.BINDINGS_STALE: Entry(
         503,
         "The Vault role data are older than the staleness limit; refused only where `BINDINGS_ON_STALE` is `closed`.",
-        "Check the webhook's access to Vault: its log, and `vault status`.",
+        message="Vault role data are {age} s old (limit {limit} s); the login was not checked",
+        fixes=("check the webhook's access to Vault: its log, and `vault status`",),
     ),
     Reason.SERVER_NOT_COVERED: Entry(
         0,
         "The role data are of another Vault server than the pod's.",
-        "Correct the pod's Vault address, or add that server to the bindings source.",
+        message="the role data are of another Vault server than the pod's; the login was not checked",
+        fixes=("correct the pod's Vault address, or add that server to the bindings source",),
     ),
     Reason.TOKEN_VOLUME_MISSING: Entry(
         403,
         "The pod mounts no service account token the agent could use.",
-        "Remove `automountServiceAccountToken: false`, or name a volume: `agent-service-account-token-volume-name`.",
+        message="the pod mounts no service account token the agent could use",
+        fixes=(
+            "drop `automountServiceAccountToken: false`, or name a volume: `agent-service-account-token-volume-name`",
+        ),
     ),
     Reason.AUTH_MOUNT_UNKNOWN: Entry(
         403,
         "Vault has no auth mount at that path of that Vault namespace.",
-        "`vault auth list`; correct the `auth-path` annotation (it starts with `auth/`) or the `namespace` annotation.",
+        message="Vault has no auth mount {mount} in namespace {vns}{dots}",
+        fixes=("`vault auth list`; correct the `auth-path` annotation (it starts with `auth/`) or `namespace`",),
+        confirmable=True,
     ),
     Reason.AUTH_MOUNT_NOT_COVERED: Entry(
-        0, "The auth mount is not among the known ones, and not all are known.", "Add the mount to the bindings source."
+        0,
+        "The auth mount is not among the known ones, and not all are known.",
+        message="auth mount {mount} is not among the known mounts; not checked",
+        fixes=("add the mount to the bindings source",),
     ),
     Reason.AUTH_TYPE_MISMATCH: Entry(
         403,
         "The auth mount is of another type than the agent's login.",
-        "Correct the `auth-type` or `auth-path` annotation.",
+        message="auth mount {mount} is of type {type} and cannot serve auth type {auth_type}",
+        fixes=("correct the `auth-type` or `auth-path` annotation",),
+        confirmable=True,
+    ),
+    Reason.ROLE_MISSING: Entry(
+        400,
+        "The pod asks for injection and names no Vault role.",
+        message="no Vault role given",
+        fixes=("set the `role` annotation",),
+    ),
+    Reason.ROLE_UNREADABLE: Entry(
+        503,
+        "The role exists and its bindings could not be read; refused only where `BINDINGS_ON_UNAVAILABLE` is `closed`.",
+        message='Vault role "{role}" exists but its bindings could not be read',
+        fixes=("grant read on `{mount}/role/*` to the webhook",),
+        confirmable=True,
     ),
     Reason.ROLE_NOT_FOUND: Entry(
         403,
         "The Vault role does not exist on the auth mount.",
         "`vault list auth/<mount>/role`; correct the `role` annotation, or create the role with `vault write`.",
+        message='Vault role "{role}" does not exist on {mount}{similar}',
+        fixes=(
+            (
+                "correct it, or `vault write {mount}/role/{role} bound_service_account_names={sa}"
+                " bound_service_account_namespaces={ns} token_policies=<policy>`"
+            ),
+            "`vault list {mount}/role`; correct the `role` annotation or create the role",
+        ),
+        confirmable=True,
     ),
     Reason.ROLE_NOT_COVERED: Entry(
         0,
         "The role is not among the known ones of the mount, and not all are known.",
-        "Add the role to the bindings source.",
-    ),
-    Reason.ROLE_UNREADABLE: Entry(
-        503,
-        "The role exists and its bindings could not be read; refused only where `BINDINGS_ON_UNAVAILABLE` is `closed`.",
-        "Grant read on `auth/<mount>/role/*` to the webhook.",
+        message='Vault role "{role}" is not among the known roles of {mount}; not checked',
+        fixes=("add it to the bindings source",),
     ),
     Reason.ROLE_INVALID: Entry(
         403,
         "The role's definition can never permit a login.",
-        "Correct the role with `vault write`, or the bindings file.",
+        message='the definition of Vault role "{role}" can never permit a login ({detail})',
+        fixes=(
+            "`vault read {mount}/role/{role}`; fix the role or the bindings file",
+            "fix the role or the bindings file",
+        ),
+        confirmable=True,
     ),
     Reason.ROLE_TYPE_NOT_USABLE: Entry(
         403,
         "The role is an OIDC role and accepts no token login.",
-        "`vault write auth/<mount>/role/<role> role_type=jwt ...`",
+        message='Vault role "{role}" is an OIDC role and accepts no token login',
+        fixes=("`vault write {mount}/role/{role} role_type=jwt ...`",),
+        confirmable=True,
     ),
     Reason.ISSUER_MISMATCH: Entry(
         403,
         "The auth mount expects tokens from another issuer than this cluster's.",
-        "Compare `vault read auth/<mount>/config` with `kubectl get --raw /.well-known/openid-configuration`.",
+        message="{mount} expects tokens from another issuer than this cluster's",
+        fixes=("compare `vault read {mount}/config` with `kubectl get --raw /.well-known/openid-configuration`",),
+        confirmable=True,
     ),
     Reason.ISSUER_UNDECIDABLE: Entry(
-        0, "The auth mount checks the token's issuer, which the webhook does not know.", "Set `CLUSTER_ISSUER`."
+        0,
+        "The auth mount checks the token's issuer, which the webhook does not know.",
+        message="{mount} checks the token issuer; the cluster's issuer is unknown to the webhook",
+        fixes=("set `CLUSTER_ISSUER`",),
+    ),
+    Reason.SUBJECT_MISMATCH: Entry(
+        403,
+        "The JWT role is bound to another subject.",
+        message='JWT role "{role}" is bound to another subject than system:serviceaccount:{ns}:{sa}',
+        fixes=("correct `bound_subject` or the service account",),
+        confirmable=True,
     ),
     Reason.AUDIENCE_MISMATCH: Entry(
         403,
         "The role expects another audience than the agent's token carries.",
         "Set the `agent-token-audience` annotation, or change the role's `audience`.",
-    ),
-    Reason.AUDIENCE_UNDECIDABLE: Entry(
-        0,
-        "The role expects an audience; that of the agent's token is not known.",
-        "Name a projected token volume, or set `DEFAULT_TOKEN_AUDIENCES`.",
+        message='role "{role}" expects audience "{raud}", the agent\'s token carries {aud}',
+        fixes=(
+            "set the `agent-token-audience` annotation to it, or `vault write {mount}/role/{role} audience=<aud> ...`",
+            "set the `agent-token-audience` annotation to it, or change the role",
+        ),
+        confirmable=True,
     ),
     Reason.AUDIENCE_NOT_BOUND: Entry(
         403,
         "The JWT role binds no audience and therefore refuses service account tokens.",
-        "`vault write auth/<mount>/role/<role> bound_audiences=vault ...`",
+        message='JWT role "{role}" binds no audience and therefore refuses service account tokens',
+        fixes=("`vault write {mount}/role/{role} bound_audiences=vault ...`",),
+        confirmable=True,
     ),
-    Reason.AUDIENCE_NOT_CONFIGURED: Entry(
-        403,
-        "The role checks no audience; refused only where `REQUIRE_AUDIENCE` is `deny`.",
-        "`vault write auth/<mount>/role/<role> audience=vault ...`",
+    Reason.AUDIENCE_UNDECIDABLE: Entry(
+        0,
+        "The role expects an audience; that of the agent's token is not known.",
+        message='role "{role}" expects audience "{raud}"; the audience of the agent\'s token is not known',
+        fixes=("name a projected token volume, or set `DEFAULT_TOKEN_AUDIENCES`",),
     ),
     Reason.SERVICE_ACCOUNT_NOT_BOUND: Entry(
         403,
         "The service account is not bound to the role. A pod without `serviceAccountName` runs as `default`.",
         "Set `serviceAccountName`, or add the account to the role's `bound_service_account_names`.",
-    ),
-    Reason.NAMESPACE_NOT_BOUND: Entry(
-        403,
-        "The namespace is not bound to the role, neither by name nor by label.",
-        "Add it to the role's `bound_service_account_namespaces`, or label the namespace as the role's selector asks.",
+        message='service account "{sa}" is not bound to Vault role "{role}" on {mount}{bound}',
+        fixes=(
+            "set `serviceAccountName`, or `vault write {mount}/role/{role} bound_service_account_names=<list>,{sa} ...`",
+            "set `serviceAccountName`, or add it to bound_service_account_names",
+        ),
+        confirmable=True,
     ),
     Reason.NAMESPACE_SELECTOR_INVALID: Entry(
         403,
         "The role's namespace selector is one the server fails on, and the namespace is not listed either.",
         "Use `matchLabels` only in `bound_service_account_namespace_selector`.",
+        message='the namespace selector of role "{role}" cannot be used ({detail}); namespace "{ns}" is not listed either',
+        fixes=(
+            "use matchLabels only: bound_service_account_namespace_selector='{{\"matchLabels\":{{...}}}}'",
+            "use `matchLabels` only",
+        ),
+        confirmable=True,
     ),
     Reason.NAMESPACE_SELECTOR_UNUSABLE: Entry(
         403,
         "The role selects namespaces by label and the auth mount has no credential to read them.",
-        "`vault write auth/<mount>/config token_reviewer_jwt=@<file> ...`",
+        message='role "{role}" relies on a namespace selector but {mount} has no reviewer credential to read namespaces',
+        fixes=("`vault write {mount}/config token_reviewer_jwt=@<file> ...`",),
+        confirmable=True,
+    ),
+    Reason.NAMESPACE_NOT_BOUND: Entry(
+        403,
+        "The namespace is not bound to the role, neither by name nor by label.",
+        "Add it to the role's `bound_service_account_namespaces`, or label the namespace as the role's selector asks.",
+        message='namespace "{ns}" is not bound to Vault role "{role}" on {mount}{bound}',
+        fixes=(
+            "`vault write {mount}/role/{role} bound_service_account_namespaces=<list>,{ns} ...`{label}",
+            "add it to bound_service_account_namespaces of the role{label}",
+            "add it to bound_service_account_namespaces of the role",
+        ),
+        confirmable=True,
     ),
     Reason.NAMESPACE_LABELS_UNKNOWN: Entry(
         0,
         "The role selects namespaces by label and the labels could not be read.",
-        "Grant the webhook get on namespaces.",
-    ),
-    Reason.SUBJECT_MISMATCH: Entry(
-        403, "The JWT role is bound to another subject.", "Correct `bound_subject`, or the service account."
+        message='role "{role}" selects namespaces by label; the labels of "{ns}" could not be read',
+        fixes=("grant the webhook get on namespaces",),
     ),
     Reason.USER_CLAIM_INVALID: Entry(
         403,
         "The JWT role's user claim is missing from, or no string in, service account tokens.",
-        "`user_claim=sub`, or a pointer with `user_claim_json_pointer=true`.",
+        message='user claim "{claim}" of JWT role "{role}" is missing from, or no string in, service account tokens',
+        fixes=(
+            "`user_claim=sub`, or a pointer with `user_claim_json_pointer=true`",
+            "`user_claim=sub`",
+        ),
+        confirmable=True,
     ),
     Reason.CLAIM_MAPPING_INVALID: Entry(
-        403, "A claim mapping of the JWT role does not name a string.", "Correct `claim_mappings`."
+        403,
+        "A claim mapping of the JWT role does not name a string.",
+        message='claim mapping "{claim}" of JWT role "{role}" does not name a string',
+        fixes=("fix `claim_mappings`",),
+        confirmable=True,
     ),
     Reason.GROUPS_CLAIM_INVALID: Entry(
-        403, "The JWT role's groups claim does not exist in service account tokens.", "Unset `groups_claim`."
+        403,
+        "The JWT role's groups claim does not exist in service account tokens.",
+        message='groups claim "{claim}" of JWT role "{role}" does not exist in service account tokens',
+        fixes=("unset `groups_claim`",),
+        confirmable=True,
     ),
     Reason.CLAIM_MISMATCH: Entry(
         403,
         "A bound claim of the JWT role does not fit the service account.",
-        "Correct `bound_claims`; nested claims need a leading slash, stars need `bound_claims_type=glob`.",
+        message='bound claim "{claim}" of JWT role "{role}" does not fit {ns}/{sa}',
+        fixes=(
+            "fix `bound_claims`; nested claims need a leading slash, stars need `bound_claims_type=glob`",
+            "fix `bound_claims`",
+        ),
+        confirmable=True,
     ),
     Reason.CLAIM_UNDECIDABLE: Entry(
         0,
         "The JWT role depends on a claim that is not known before the pod runs.",
         "Nothing to do; bind claims that are known, such as `sub`, to have them checked.",
+        message='JWT role "{role}" depends on claim "{claim}", which is not known before the pod runs',
     ),
     Reason.REVIEWER_AUDIENCE_CONFLICT: Entry(
         403,
         "The auth mount reviews tokens with the pod's own token, whose audience the API server does not accept.",
-        "`vault write auth/<mount>/config token_reviewer_jwt=@<file> ...`",
+        message="{mount} reviews tokens with the pod's own token, whose audience {aud} the API server {accepts}",
+        fixes=("`vault write {mount}/config token_reviewer_jwt=@<file> ...`",),
+        confirmable=True,
+        for_operator=True,
     ),
     Reason.POLICY_NOT_ASSIGNABLE: Entry(
         403,
         "The role attaches a policy no login may receive: `root` or `response-wrapping`.",
-        "Remove it from `token_policies`.",
+        message='role "{role}" attaches policy "{policy}", which no login may receive',
+        fixes=("remove it from `token_policies`",),
+        confirmable=True,
     ),
     Reason.BOUND_CIDR_UNDECIDABLE: Entry(
-        0, "The role restricts source addresses; the pod has none yet.", "Nothing to do."
+        0,
+        "The role restricts source addresses; the pod has none yet.",
+        "Nothing to do.",
+        message='role "{role}" restricts source addresses; not verifiable before the pod has one',
     ),
     Reason.WILDCARD_BINDING: Entry(
         403,
         "The role accepts every service account or every namespace; refused only where `WILDCARD` is `deny`.",
-        "Bind explicit names; a selector without `matchLabels` matches every namespace.",
+        message='role "{role}" accepts every {what}',
+        fixes=(
+            "bind explicit names; a selector without `matchLabels` matches every namespace",
+            "bind explicit names",
+        ),
+        confirmable=True,
+        for_operator=True,
+    ),
+    Reason.AUDIENCE_NOT_CONFIGURED: Entry(
+        403,
+        "The role checks no audience; refused only where `REQUIRE_AUDIENCE` is `deny`.",
+        message='role "{role}" checks no audience',
+        fixes=("`vault write {mount}/role/{role} audience=vault ...`",),
+        confirmable=True,
+        for_operator=True,
     ),
     Reason.TOKEN_USE_LIMITED: Entry(
-        0, "The role's tokens are limited to a number of uses; an agent needs more.", "`token_num_uses=0`"
+        0,
+        "The role's tokens are limited to a number of uses; an agent needs more.",
+        message='tokens of role "{role}" are limited to {uses} uses; an agent needs more',
+        fixes=(
+            "`vault write {mount}/role/{role} token_num_uses=0 ...`",
+            "`token_num_uses=0`",
+        ),
     ),
     Reason.TOKEN_OUTLIVES_IDENTITY: Entry(
-        0, "The role's tokens live longer than the service account token.", "Lower `token_ttl`."
+        0,
+        "The role's tokens live longer than the service account token.",
+        message='tokens of role "{role}" live {ttl} s, longer than the service account token ({expiration} s)',
+        fixes=("lower `token_ttl`",),
+        for_operator=True,
     ),
+    # the secrets the pod asks for
     Reason.SECRET_READABLE: Entry(0, "The role's policies let the agent read the path.", "Nothing to do."),
     Reason.SECRET_PATH_INVALID: Entry(
-        400, "The annotation's value is no usable secret path.", "Correct the annotation."
+        400,
+        "The annotation's value is no usable secret path.",
+        message='"{path}" is no usable secret path',
+        fixes=("correct the annotation",),
     ),
     Reason.SECRET_MOUNT_UNKNOWN: Entry(
-        403, "No secrets engine is mounted at the path.", "`vault secrets list`; correct the path."
+        403,
+        "No secrets engine is mounted at the path.",
+        message='no secrets engine is mounted at "{path}"',
+        fixes=("`vault secrets list`; correct the path",),
+        confirmable=True,
     ),
     Reason.SECRET_PATH_NOT_GRANTED: Entry(
-        403, "No policy of the role covers the path.", "Add a rule with the capability `read` to one of its policies."
+        403,
+        "No policy of the role covers the path.",
+        "Add a rule with the capability `read` to one of its policies.",
+        message='no policy of role "{role}" covers "{path}"',
+        fixes=(
+            'add `path "{path}" {{ capabilities = ["read"] }}` to one',
+            "grant read on it in one of them",
+        ),
+        confirmable=True,
     ),
     Reason.SECRET_READ_NOT_GRANTED: Entry(
         403,
         "The policy rule that decides the path does not include read.",
-        "Add `read` to it; the most specific rule alone decides.",
+        message='the policy rule deciding "{path}" does not include read',
+        fixes=(
+            "add `read`; remember that the most specific rule alone decides",
+            "add `read`",
+        ),
+        confirmable=True,
     ),
     Reason.SECRET_PATH_DENIED: Entry(
-        403, "A policy of the role denies the path.", "Remove the deny, or use another path."
+        403,
+        "A policy of the role denies the path.",
+        message='a policy of role "{role}" denies "{path}"',
+        fixes=("remove the deny, or use another path",),
+        confirmable=True,
     ),
     Reason.SECRET_PATH_CONSTRAINED: Entry(
         403,
         "The rule for the path demands response wrapping or parameters the agent does not send.",
-        "Drop `min_wrapping_ttl`, `max_wrapping_ttl` or `required_parameters` from it.",
+        message='the rule for "{path}" demands response wrapping or parameters the agent does not send',
+        fixes=("drop min_wrapping_ttl, max_wrapping_ttl or required_parameters from it",),
+        confirmable=True,
     ),
     Reason.SECRET_APPROVAL_REQUIRED: Entry(
-        0, "Reading the path needs MFA or a control group.", "Nothing to do here; an agent cannot answer either."
+        0,
+        "Reading the path needs MFA or a control group.",
+        "Nothing to do here; an agent cannot answer either.",
+        message='reading "{path}" needs MFA or a control group',
     ),
     Reason.KV_V2_DATA_PREFIX_MISSING: Entry(
         403,
         "The policy grants the path without `data/`, which a KV version 2 engine is read under.",
-        "Use `<mount>/data/...` in the policy.",
+        message='the policy grants the path without `data/`; KV version 2 is read at "{path}"',
+        fixes=("use `<mount>/data/...` in the policy",),
+        confirmable=True,
     ),
     Reason.KV_V1_DATA_PREFIX_UNNEEDED: Entry(
-        403, "The path contains `data/` and the engine is KV version 1.", "Drop `data/` from the annotation."
+        403,
+        "The path contains `data/` and the engine is KV version 1.",
+        message='"{path}" contains `data/`, but the mount is KV version 1',
+        fixes=("drop `data/` from the annotation",),
+        confirmable=True,
     ),
     Reason.KV_VERSION_UNKNOWN: Entry(
         0,
         "Whether the path lies on a KV version 2 engine is not known, and it matters.",
-        "Let the webhook read `sys/mounts`, or list `mounts` in the bindings document.",
+        message='cannot tell whether "{path}" lies on a KV version 2 mount',
+        fixes=("let the webhook read `sys/mounts`, or list `mounts` in the bindings",),
     ),
     Reason.POLICY_NOT_FOUND: Entry(
-        403, "A policy the role names does not exist.", "`vault policy list`; check the spelling in `token_policies`."
+        403,
+        "A policy the role names does not exist.",
+        message='policy "{policy}" of role "{role}" does not exist',
+        fixes=("`vault policy list`; check the spelling",),
+        confirmable=True,
     ),
     Reason.POLICY_UNAVAILABLE: Entry(
-        0, "The text of a policy of the role is not known.", "Let the webhook read `sys/policies/acl/*`."
+        0,
+        "The text of a policy of the role is not known.",
+        message='the text of a policy of role "{role}" is not known; "{path}" could not be confirmed',
+        fixes=("let the webhook read `sys/policies/acl/*`",),
     ),
     Reason.POLICY_INVALID: Entry(
-        0, "The text of a policy of the role could not be parsed.", "`vault policy fmt <file>`"
+        0,
+        "The text of a policy of the role could not be parsed.",
+        message='the text of policy "{policy}" could not be parsed; "{path}" could not be confirmed',
+        fixes=("`vault policy fmt <file>`",),
     ),
     Reason.POLICY_TEMPLATE_UNDECIDABLE: Entry(
         0,
         "Access depends on identity values unknown before login.",
         "Prefer `identity.entity.aliases.<accessor>.metadata.service_account_namespace` in the policy.",
+        message='access to "{path}" depends on identity values unknown before login',
+        fixes=("prefer `...metadata.service_account_namespace` in the policy",),
     ),
     Reason.POLICY_SET_UNDECIDABLE: Entry(
         0,
         "The role's own policies do not grant the path; identity groups may.",
         "Nothing to do; grant it in a policy of the role to have it checked.",
+        message='not granted by the role\'s policies; identity groups may still grant "{path}"',
     ),
 }
+RANK = {reason: rank for rank, reason in enumerate(CATALOGUE)}

@@ -326,7 +326,7 @@ class TestWords:
     def test_little_is_told_of_a_role(self) -> None:
         verdict = check(claim(service_account="other"), snapshot(), STRICT, None)
         assert verdict.message == 'service account "other" is not bound to Vault role "shop" on auth/kubernetes'
-        assert "web" not in verdict.findings[0].sentence
+        assert "web" not in verdict.message + verdict.findings[0].remedy
 
     def test_full_disclosure_names_what_is_bound_and_similar_roles(self) -> None:
         full = Rules(disclosure=Disclosure.FULL)

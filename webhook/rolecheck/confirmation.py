@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from msgspec import Struct
 
-from webhook.reasons import Reason
+from webhook.reasons import CATALOGUE
 from webhook.rolecheck.bindings.snapshot import AuthMount, PolicyEntry, RoleState, Snapshot
-from webhook.rolecheck.login import DENY_ORDER
 from webhook.rolecheck.login_request import LoginRequest
 from webhook.rolecheck.role_ref import RoleRef
 
@@ -19,20 +18,7 @@ LINE_MAX_BYTES = 1 << 16  # of a question
 ASKED_MAX = 500  # roles told in one line
 
 # Refusals that newer data of one role may lift; the others are about data as a whole, or about the pod alone.
-_OF_THE_POD = (Reason.BINDINGS_UNAVAILABLE, Reason.BINDINGS_STALE, Reason.TOKEN_VOLUME_MISSING, Reason.ROLE_MISSING)
-CONFIRMABLE = frozenset(DENY_ORDER) - frozenset(_OF_THE_POD)
-CONFIRMABLE_OF_POLICIES = frozenset(
-    (
-        Reason.SECRET_MOUNT_UNKNOWN,
-        Reason.SECRET_PATH_NOT_GRANTED,
-        Reason.SECRET_READ_NOT_GRANTED,
-        Reason.SECRET_PATH_DENIED,
-        Reason.SECRET_PATH_CONSTRAINED,
-        Reason.KV_V2_DATA_PREFIX_MISSING,
-        Reason.KV_V1_DATA_PREFIX_UNNEEDED,
-        Reason.POLICY_NOT_FOUND,
-    )
-)
+CONFIRMABLE = frozenset(reason for reason, entry in CATALOGUE.items() if entry.confirmable)
 
 
 class Question(Struct, frozen=True):

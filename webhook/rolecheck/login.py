@@ -1,8 +1,7 @@
 """May this identity log in to this role? A login request, a snapshot and the rules in, one Verdict out.
 
 What is found is a Problem, put into words only then: an allowed login builds no text.
-To add a check: a function in kubernetes.py or jwt.py, its Reason with a row in reasons.py and
-wording.py, and its place in DENY_ORDER or WARN_ORDER.
+To add a check: a function in kubernetes.py or jwt.py, and its Reason with a row of reasons.py in the order of the checks.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from webhook.reasons import Reason
+from webhook.reasons import RANK, Reason
 from webhook.rolecheck import jwt, kubernetes
 from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.roles import JwtRole, Role
@@ -27,56 +26,6 @@ NOT_INSPECTED = Verdict(Level.ALLOW, Reason.AGENT_CONFIG_NOT_INSPECTED)
 
 TOKEN_FILE_TYPES = ("token_file", "token-file")  # the agent logs in nowhere
 TOKEN_TYPES = ("kubernetes", "jwt")  # the agent sends the pod's service account token
-
-DENY_ORDER = (
-    Reason.BINDINGS_UNAVAILABLE,
-    Reason.BINDINGS_STALE,
-    Reason.TOKEN_VOLUME_MISSING,
-    Reason.AUTH_MOUNT_UNKNOWN,
-    Reason.AUTH_TYPE_MISMATCH,
-    Reason.ROLE_MISSING,
-    Reason.ROLE_UNREADABLE,
-    Reason.ROLE_NOT_FOUND,
-    Reason.ROLE_INVALID,
-    Reason.ROLE_TYPE_NOT_USABLE,
-    Reason.ISSUER_MISMATCH,
-    Reason.SUBJECT_MISMATCH,
-    Reason.AUDIENCE_MISMATCH,
-    Reason.AUDIENCE_NOT_BOUND,
-    Reason.SERVICE_ACCOUNT_NOT_BOUND,
-    Reason.NAMESPACE_SELECTOR_INVALID,
-    Reason.NAMESPACE_SELECTOR_UNUSABLE,
-    Reason.NAMESPACE_NOT_BOUND,
-    Reason.USER_CLAIM_INVALID,
-    Reason.CLAIM_MAPPING_INVALID,
-    Reason.GROUPS_CLAIM_INVALID,
-    Reason.CLAIM_MISMATCH,
-    Reason.REVIEWER_AUDIENCE_CONFLICT,
-    Reason.POLICY_NOT_ASSIGNABLE,
-    Reason.WILDCARD_BINDING,
-    Reason.AUDIENCE_NOT_CONFIGURED,
-)
-WARN_ORDER = (
-    Reason.BINDINGS_UNAVAILABLE,
-    Reason.BINDINGS_STALE,
-    Reason.SERVER_NOT_COVERED,
-    Reason.AUTH_MOUNT_NOT_COVERED,
-    Reason.ROLE_UNREADABLE,
-    Reason.ROLE_NOT_COVERED,
-    Reason.ISSUER_UNDECIDABLE,
-    Reason.AUDIENCE_UNDECIDABLE,
-    Reason.NAMESPACE_LABELS_UNKNOWN,
-    Reason.CLAIM_UNDECIDABLE,
-    Reason.REVIEWER_AUDIENCE_CONFLICT,
-    Reason.BOUND_CIDR_UNDECIDABLE,
-    Reason.WILDCARD_BINDING,
-    Reason.AUDIENCE_NOT_CONFIGURED,
-    Reason.TOKEN_USE_LIMITED,
-    Reason.TOKEN_OUTLIVES_IDENTITY,
-)
-_RANK = {(Level.DENY, reason): rank for rank, reason in enumerate(DENY_ORDER)} | {
-    (Level.WARN, reason): len(DENY_ORDER) + rank for rank, reason in enumerate(WARN_ORDER)
-}
 
 _LAPSE_LEVEL = {Lapse.OPEN: Level.WARN, Lapse.CLOSED: Level.DENY}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -223,7 +172,7 @@ def _judged(problems: Iterable[Problem], request: LoginRequest, rules: Rules) ->
     """Put the problems into words and order."""
     subject = subject_of(request)
     full = rules.disclosure is Disclosure.FULL
-    ordered = sorted(problems, key=lambda problem: _RANK[problem.level, problem.reason])
+    ordered = sorted(problems, key=lambda problem: (problem.level is not Level.DENY, RANK[problem.reason]))
     strict = verdict((finding(problem, subject, full=full) for problem in ordered), ALLOWED)
     return softened(strict) if rules.mode is Mode.WARN else strict
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from webhook.reasons import Reason
 
+FIX = "Fix: "  # what a remedy begins with
+
 
 class Level(StrEnum):
     """How much a finding, or a verdict, weighs."""
@@ -36,10 +38,9 @@ class Finding:
     for_operator: bool  # the author of the pod can do nothing about it: for the log and the metric alone
 
     @property
-    def sentence(self) -> str:
-        """Return the whole line: cause, remedy, code."""
-        remedy = f". Fix: {self.hint}" if self.hint else ""
-        return f"{self.message}{remedy} ({self.reason})"
+    def remedy(self) -> str:
+        """Return the remedy as a refusal words it; empty where there is none."""
+        return f"{FIX}{self.hint}" if self.hint else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from webhook.rolecheck.confirmation import (
     ANSWER_WITHIN_S,
     ASKED_MAX,
     CONFIRMABLE,
-    CONFIRMABLE_OF_POLICIES,
     Asked,
     Question,
     overlay,
@@ -34,7 +33,6 @@ QUESTIONS_MAX = 64  # of one worker at a time; beyond, the snapshot decides
 TELL_AFTER_S = 1.0
 TELL_WITHIN_S = 2.0
 _TIMEOUT = re.compile(rb"(?:^|&)timeout=([0-9a-z.]{1,20})(?:&|$)")
-_REASONS = CONFIRMABLE | CONFIRMABLE_OF_POLICIES
 _encode = msgspec.json.Encoder().encode
 
 
@@ -74,7 +72,7 @@ class ConfirmationClient:
         if first.decision != REFUSED:
             self._tell(question)
             return first
-        if first.reason not in _REASONS:
+        if first.reason not in CONFIRMABLE:
             return first
         within_s = min(ANSWER_WITHIN_S, timeout_s(query) - (perf_counter() - began) - MARGIN_S)
         newer = await self._newer(replace(question, peer=peer), snapshot, within_s)

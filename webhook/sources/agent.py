@@ -182,8 +182,7 @@ def _refusal(denies: Sequence[_Remark], intent: Intent) -> Refused:
     """Word the first deny the author can mend, else the first."""
     remark = next((remark for remark in denies if not remark.finding.for_operator), denies[0])
     finding = remark.finding
-    remedy = f"Fix: {finding.hint}" if finding.hint else ""
-    return refused(finding.reason, intent.annotation(remark.key), finding.message, remedy, value=remark.value)
+    return refused(finding.reason, intent.annotation(remark.key), finding.message, finding.remedy, value=remark.value)
 
 
 def _warnings(remarks: Iterable[_Remark], intent: Intent) -> Iterator[str]:
