@@ -16,6 +16,9 @@ from webhook.rolecheck.bindings.shapes import (
     SecretMountShape,
 )
 
+AUTH_PATH = (
+    "with or without one `auth/` in front: `auth/auth/x` is the mount `auth/x`, `auth/x` and `x` are the mount `x`"
+)
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PARTS = (DocumentShape, MountShape, RoleShape, RoleNameShape, PolicyShape, SecretMountShape, NamespaceShape)
 
@@ -34,6 +37,7 @@ def bindings() -> str:
     listed = {"type": "array", "items": {"allOf": [_part("RoleShape"), _part("RoleNameShape")]}}
     parts["MountShape"]["properties"]["roles"] = {"anyOf": [_mapping_to(role), listed, {"type": "null"}]}
     parts["MountShape"]["required"] = ["path", "type"]
+    parts["MountShape"]["properties"]["path"]["description"] = AUTH_PATH
     parts["RoleShape"]["properties"]["data"] = {
         **_part("RoleShape"),
         "description": "as `vault read -format=json` wraps a role",

@@ -282,6 +282,93 @@ def test_what_is_no_document_is_refused(text: bytes) -> None:
     assert str(refusal.value).isprintable()
 
 
+ODD = MOUNT | {"path": "auth/auth/kubernetes"}
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("kubernetes", "kubernetes"),
+        ("kubernetes/", "kubernetes"),
+        ("auth/kubernetes", "kubernetes"),
+        ("/auth/kubernetes/", "kubernetes"),
+        ("auth/auth/kubernetes", "auth/kubernetes"),
+        ("auth/auth/auth/x", "auth/auth/x"),
+        ("auth", "auth"),
+        ("auth/auth", "auth"),
+        ("team/auth/x", "team/auth/x"),
+        ("authx/y", "authx/y"),
+    ],
+)
+def test_one_auth_in_front_of_a_mount_s_path_is_the_api_s(written: str, path: str) -> None:
+    assert list(loaded(auth=[MOUNT | {"path": written}]).auth_mounts) == [("", path)]
+
+
+def test_a_mount_at_auth_kubernetes_stands_beside_kubernetes() -> None:
+    own = ODD | {"roles": {"odd": ROLE}}
+    known = loaded(auth=[MOUNT | {"path": "auth/kubernetes"}, own])
+    assert known.auth_mounts["", "kubernetes"].role("odd") is RoleState.ABSENT
+    assert isinstance(known.auth_mounts["", "auth/kubernetes"].role("odd"), KubernetesRole)
+
+
+@pytest.mark.parametrize(
+    ("members", "item"),
+    [
+        ({"auth": [MOUNT, ODD, {"path": "x"}]}, ("auth", 2, "")),
+        ({"auth": [MOUNT, MOUNT]}, ("auth", 1, "")),
+        ({"auth": [MOUNT, ODD | {"roles": 3}]}, ("auth", 1, "")),
+        ({"auth": [MOUNT, ODD | {"config": {"issuer": 3}}]}, ("auth", 1, "")),
+        ({"auth": [ODD, MOUNT | {"roles": {"ok": ROLE, "Od.d": 3}}]}, ("auth", 1, "od.d")),
+        ({"auth": [MOUNT | {"roles": {"a": ROLE | {"token_ttl": "soon"}}}]}, ("auth", 0, "a")),
+        ({"auth": [MOUNT | {"roles": {"a": ROLE, "A": ROLE}}]}, ("auth", 0, "a")),
+        ({"policies": [{"name": "a"}, {"name": "b", "hcl": 3}]}, ("policies", 1, "")),
+        ({"policies": [{"name": "a"}, {"name": "a"}]}, ("policies", 1, "")),
+        ({"mounts": [{"path": "a"}, {"path": "b", "type": "kv", "version": 9}]}, ("mounts", 1, "")),
+        ({"kind": "Pod"}, ("", None, "")),
+        ({"auth": {}}, ("", None, "")),
+    ],
+)
+def test_an_error_tells_which_item_to_leave_out(members: dict[str, Any], item: tuple[str, int | None, str]) -> None:
+    with pytest.raises(BindingsError) as refusal:
+        loaded(**members)
+    assert (refusal.value.section, refusal.value.index, refusal.value.role) == item
+
+
+def test_a_role_s_wrapping_is_taken_away_once() -> None:
+    assert role_of({"data": ROLE}).accounts.admit("web")
+    assert not role_of({"data": {"data": ROLE}}).accounts.admit("web")
+
+
+def role_of(written: object) -> KubernetesRole:
+    found = loaded(auth=[MOUNT | {"roles": {"shop": written}}]).auth_mounts["", "kubernetes"].role("shop")
+    assert isinstance(found, KubernetesRole)
+    return found
+
+
+@pytest.mark.parametrize("depth", [60, 500, 5_000, 100_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"data":', "}"), ('{"a":', "}")])
+@pytest.mark.parametrize(
+    "place",
+    [
+        '"auth": %',
+        '"auth": [%]',
+        '"auth": [{"path": "a", "type": "kubernetes", "roles": %}]',
+        '"auth": [{"path": "a", "type": "kubernetes", "roles": {"r": %}}]',
+        '"auth": [{"path": "a", "type": "jwt", "roles": {"r": {"bound_claims": {"a": %}}}}]',
+        '"policies": [{"name": "a", "hcl": %}]',
+        '"namespaces": {"a": %}',
+        '"server": %',
+        '"other": %',
+    ],
+)
+def test_nesting_of_any_depth_is_loaded_or_refused(place: str, opening: str, closing: str, depth: int) -> None:
+    nested = opening * depth + "1" + closing * depth
+    text = f'{{"apiVersion": "vault-bindings/v1", "kind": "BindingSnapshot", {place.replace("%", nested)}}}'
+    with contextlib.suppress(BindingsError):
+        for mount in load(text.encode(), documents).auth_mounts.values():
+            mount.role("r")
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

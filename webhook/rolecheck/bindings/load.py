@@ -1,10 +1,12 @@
 """The bindings document: bytes in, one Snapshot out, or a BindingsError that names the place and how to mend it.
 
 Every role is read and checked here, in one pass, role by role: a document that loads never fails later.
+An error names the item it is about (section, index, role), so that whoever made the document can leave that item out.
 To add a field: a member of its shape in shapes.py or roles.py, and of the value in snapshot.py that it ends in.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from operator import attrgetter
 
 import msgspec
@@ -34,6 +36,7 @@ __all__ = ["BindingsError", "Snapshot", "load"]
 API_VERSION = "vault-bindings/v1"
 KIND = "BindingSnapshot"
 KV_VERSIONS = (1, 2)
+_AUTH_PATHS = "Keep one of them; `x` and `auth/x` name the same mount, `auth/auth/x` names the mount `auth/x`."
 
 _DOCUMENT = msgspec.json.Decoder(DocumentShape)
 _MOUNT = msgspec.json.Decoder(MountShape)
@@ -83,8 +86,10 @@ def _json(document: bytes, parse_yaml: ParseYaml) -> bytes:
     """Return the document as JSON text; YAML is turned into it, so that there is one way to read both."""
     try:
         msgspec.json.decode(document, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return _yaml_as_json(document, parse_yaml)
+    except RecursionError as error:  # what is nested so deep up to here is JSON; as YAML it would only take longer
+        raise BindingsError("document", "nested too deep", "Write what the format asks for.") from error
     return document
 
 
@@ -108,12 +113,22 @@ def _check_kind(text: DocumentShape) -> None:
 def _auth_mounts(raws: Iterable[msgspec.Raw], parse_yaml: ParseYaml) -> dict[tuple[str, str], AuthMount]:
     mounts: dict[tuple[str, str], AuthMount] = {}
     for index, raw in enumerate(raws):
-        place = f"auth[{index}]"
-        mount = _auth_mount(decode(raw, _MOUNT, place), place, parse_yaml)
-        if (mount.namespace, mount.path) in mounts:
-            raise _duplicate(f"{place}.path", f"auth mount {clean(mount.path)}")
+        with _item("auth", index) as place:
+            mount = _auth_mount(decode(raw, _MOUNT, place), place, parse_yaml)
+            if (mount.namespace, mount.path) in mounts:
+                raise _duplicate(f"{place}.path", f"auth mount auth/{clean(mount.path)}", _AUTH_PATHS)
         mounts[mount.namespace, mount.path] = mount
     return mounts
+
+
+@contextmanager
+def _item(section: str, index: int) -> Iterator[str]:
+    """Yield the place of an item; an error that is raised inside is about this item."""
+    try:
+        yield f"{section}[{index}]"
+    except BindingsError as error:
+        error.section, error.index = section, index
+        raise
 
 
 def _auth_mount(text: MountShape, place: str, parse_yaml: ParseYaml) -> AuthMount:
@@ -161,10 +176,15 @@ def _roles(raw: msgspec.Raw, place: str) -> Iterator[tuple[str, RoleShape | None
     """Yield the roles of one mount by lower-case name, each checked."""
     seen: set[str] = set()
     for name, role_place, role in _named_roles(raw, place):
-        if name in seen:
-            raise _duplicate(role_place, f"role {clean(name)}")
+        try:
+            if name in seen:
+                raise _duplicate(role_place, f"role {clean(name)}", "Keep one of them; case does not tell names apart.")
+            text = _role_text(role, role_place)
+        except BindingsError as error:
+            error.role = name
+            raise
         seen.add(name)
-        yield name, _role_text(role, role_place)
+        yield name, text
 
 
 def _named_roles(raw: msgspec.Raw, place: str) -> Iterator[tuple[str, str, msgspec.Raw]]:
@@ -188,14 +208,15 @@ def _role_name(raw: msgspec.Raw, place: str) -> str:
 
 
 def _role_text(raw: msgspec.Raw, place: str) -> RoleShape | None:
-    if bytes(memoryview(raw)[:1]) == b"n":
+    if _is_null(raw):
         return None
     text = decode(raw, _ROLE, place)
-    wrapped = text.data
-    if wrapped:
-        if text.bound_service_account_names is None and text.user_claim is None:
-            return _role_text(wrapped, f"{place}.data")
-        text.data = msgspec.Raw()
+    if text.data and text.bound_service_account_names is None and text.user_claim is None:
+        if _is_null(text.data):
+            return None
+        place = f"{place}.data"
+        text = decode(text.data, _ROLE, place)  # once, as the command wraps it
+    text.data = msgspec.Raw()
     numbers, flags = _NUMBERS(text), _FLAGS(text)
     if not _PLAIN_NUMBERS.issuperset(map(type, numbers)) or min(filter(None, numbers), default=0) < 0:
         _check_numbers(numbers, place)
@@ -203,6 +224,10 @@ def _role_text(raw: msgspec.Raw, place: str) -> RoleShape | None:
         for name, value in zip(FLAG_FIELDS, flags, strict=True):
             _flag(value, f"{place}.{name}")
     return text
+
+
+def _is_null(raw: msgspec.Raw) -> bool:
+    return bytes(memoryview(raw)[:1]) == b"n"
 
 
 def _check_numbers(numbers: Iterable[Number], place: str) -> None:
@@ -217,35 +242,42 @@ def _check_numbers(numbers: Iterable[Number], place: str) -> None:
 def _policies(raws: Iterable[msgspec.Raw]) -> dict[tuple[str, str], PolicyEntry]:
     policies: dict[tuple[str, str], PolicyEntry] = {}
     for index, raw in enumerate(raws):
-        place = f"policies[{index}]"
-        text = decode(raw, _POLICY, place)
-        name = (text.name or "").strip().lower()
-        if not name:
-            raise BindingsError(f"{place}.name", "a policy needs a name", "Take it from `vault policy list`.")
-        key = (text.namespace or "").strip("/"), name
-        if key in policies:
-            raise _duplicate(f"{place}.name", f"policy {clean(name)}")
-        slashes = f"{place}.allow_slashes_in_identity_templates"
-        policies[key] = PolicyEntry(
-            name=name,
-            text=text.hcl if text.hcl is not None else text.policy,
-            allows_slashes=_flag(text.allow_slashes_in_identity_templates, slashes),
-        )
+        with _item("policies", index) as place:
+            text = decode(raw, _POLICY, place)
+            policy = _policy(text, place)
+            key = (text.namespace or "").strip("/"), policy.name
+            if key in policies:
+                raise _duplicate(
+                    f"{place}.name", f"policy {clean(policy.name)}", "Keep one; case does not tell them apart."
+                )
+            policies[key] = policy
     return policies
+
+
+def _policy(text: PolicyShape, place: str) -> PolicyEntry:
+    name = (text.name or "").strip().lower()
+    if not name:
+        raise BindingsError(f"{place}.name", "a policy needs a name", "Take it from `vault policy list`.")
+    slashes = f"{place}.allow_slashes_in_identity_templates"
+    return PolicyEntry(
+        name=name,
+        text=text.hcl if text.hcl is not None else text.policy,
+        allows_slashes=_flag(text.allow_slashes_in_identity_templates, slashes),
+    )
 
 
 def _secret_mounts(raws: Iterable[msgspec.Raw]) -> SecretMounts:
     mounts: dict[str | None, dict[str, SecretMount]] = {}
     for index, raw in enumerate(raws):
-        place = f"mounts[{index}]"
-        text = decode(raw, _SECRET_MOUNT, place)
-        path = (text.path or "").strip("/")
-        if not path:
-            raise BindingsError(f"{place}.path", "a mount needs a path", "Take it from `vault secrets list`.")
-        siblings = mounts.setdefault(None if text.namespace is None else text.namespace.strip("/"), {})
-        if path in siblings:
-            raise _duplicate(f"{place}.path", f"secrets mount {clean(path)}")
-        siblings[path] = SecretMount(path=path, kv_version=_kv_version(text, place))
+        with _item("mounts", index) as place:
+            text = decode(raw, _SECRET_MOUNT, place)
+            path = (text.path or "").strip("/")
+            if not path:
+                raise BindingsError(f"{place}.path", "a mount needs a path", "Take it from `vault secrets list`.")
+            siblings = mounts.setdefault(None if text.namespace is None else text.namespace.strip("/"), {})
+            if path in siblings:
+                raise _duplicate(f"{place}.path", f"secrets mount {clean(path)}", "Keep one of them.")
+            siblings[path] = SecretMount(path=path, kv_version=_kv_version(text, place))
     anywhere = mounts.get(None, {})
     return {namespace: {**anywhere, **own} for namespace, own in mounts.items()}
 
@@ -266,7 +298,7 @@ def _namespaces(raws: Mapping[str, msgspec.Raw]) -> dict[str, Mapping[str, str]]
     """Return the labels by namespace; one whose labels are not given stays unknown."""
     labels: dict[str, Mapping[str, str]] = {}
     for name, raw in raws.items():
-        if bytes(memoryview(raw)[:1]) == b"n":
+        if _is_null(raw):
             continue
         text = decode(raw, _NAMESPACE, f"namespaces.{name}")
         if text.labels is not None:
@@ -274,8 +306,8 @@ def _namespaces(raws: Mapping[str, msgspec.Raw]) -> dict[str, Mapping[str, str]]
     return labels
 
 
-def _duplicate(place: str, what: str) -> BindingsError:
-    return BindingsError(place, f"{what} is given twice", "Keep one of them; case does not tell role names apart.")
+def _duplicate(place: str, what: str, remedy: str) -> BindingsError:
+    return BindingsError(place, f"{what} is given twice", remedy)
 
 
 def _flag(value: Flag, place: str, *, default: bool = False) -> bool:

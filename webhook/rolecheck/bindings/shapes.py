@@ -24,10 +24,20 @@ _WANTED_ELSE = "Write a mapping."
 
 
 class BindingsError(ValueError):
-    """The document cannot be used; the last good one stays in force."""
+    """The document cannot be used; the last good one stays in force.
+
+    Attributes:
+        place: where in the document, for people: `auth[0].roles.web.audience`.
+        section: the list that holds the item in question: `auth`, `policies` or `mounts`; "": the document is wrong as a whole.
+        index: of that item, from 0; None where there is no section.
+        role: the role of that auth mount, in lower case; "": the item itself.
+    """
 
     def __init__(self, place: str, problem: str, remedy: str) -> None:
         self.place = place or "document"
+        self.section = ""
+        self.index: int | None = None
+        self.role = ""
         super().__init__(f"{clean(self.place, 200)}: {problem}. {remedy}")
 
 
