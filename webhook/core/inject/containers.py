@@ -1,13 +1,12 @@
 """The agent containers: image, command, environment, mounts, security context, as the API server takes them."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
-from webhook.core.inject import names
+from webhook.core.inject import names, scripts
 from webhook.core.inject.agent_config import AgentKind
 from webhook.core.json_template import base64_text, more, slot
 
@@ -27,7 +26,7 @@ class PodParts(Struct, frozen=True, kw_only=True):
 
     mounts: bytes  # of a `more`, all but home
     environment: bytes = b""  # of a `more`, copied from the app
-    probe: bytes | None = None  # a text: the script of the startup probe, None for no probe
+    probe: bytes | None = None  # a list of texts: the command of the startup probe, None for no probe
     security_context: bytes | None = None  # an object, None for none
 
 
@@ -68,8 +67,8 @@ def _container_members(intent: Intent, kind: AgentKind, has: _Has, ca_certificat
     members: dict[str, Any] = {
         "name": name,
         "image": intent.image,
-        "command": ("/bin/sh", "-ec"),
-        "args": (_script(kind, intent),),
+        "command": scripts.STARTING_SHELL,
+        "args": scripts.start(kind, intent),
         "resources": resources(intent, kind),
         "env": (*_environment(intent), *config, *certificates, more("environment")),
         "volumeMounts": ({"name": home, "mountPath": names.HOME}, more("mounts")),
@@ -77,63 +76,17 @@ def _container_members(intent: Intent, kind: AgentKind, has: _Has, ca_certificat
     if kind is AgentKind.NATIVE:
         members["restartPolicy"] = "Always"
     elif kind is AgentKind.SIDECAR and intent.revoke:
-        command = ("/bin/sh", "-c", f"/bin/sleep {intent.revoke_grace_s} && {revocation(intent)}")
-        members["lifecycle"] = {"preStop": {"exec": {"command": command}}}
+        members["lifecycle"] = {"preStop": {"exec": {"command": scripts.pre_stop(intent)}}}
     if has.security_context:
         members["securityContext"] = slot("security_context")
     if has.probe:
         members["startupProbe"] = {
-            "exec": {"command": ("/bin/sh", "-c", slot("probe"))},
+            "exec": {"command": slot("probe")},
             "periodSeconds": PROBE_PERIOD_S,
             "failureThreshold": PROBE_FAILURES,
             "timeoutSeconds": 5,
         }
     return members
-
-
-def _script(kind: AgentKind, intent: Intent) -> str:
-    binary = intent.family.binary
-    if not intent.configmap:
-        prepare = f"echo ${{{names.CONFIG_VARIABLE}?}} | base64 -d > {names.CONFIG_FILE}"
-        run = f"{binary} agent -config={names.CONFIG_FILE}"
-    else:
-        prepare = f"touch {names.TOKEN_SINK}"  # the CLI fails without, before the agent has written one
-        file = "config-init.hcl" if kind is AgentKind.INIT else "config.hcl"
-        run = f"{binary} agent -config={names.CONFIGMAP_PATH}/{file}"
-    if kind is AgentKind.NATIVE:
-        return _revoking(prepare, run, intent) if intent.revoke else f"{prepare} && exec {run}"
-    return f"{prepare} && {run}"
-
-
-def _revoking(prepare: str, run: str, intent: Intent) -> str:
-    """Run the agent under a shell that, told to end, ends the agent and then revokes its token.
-
-    A native sidecar is told to end once the app has ended; a preStop hook would run while the app still needs its secrets.
-    """
-    return (
-        f"{prepare}\n"
-        f"{run} & agent=$!\n"
-        f"trap 'kill $agent; wait $agent || :; {revocation(intent)} || :; exit 0' TERM\n"
-        "wait $agent"
-    )
-
-
-def revocation(intent: Intent) -> str:
-    """Return the shell command that revokes the agent's own token, every value quoted for the shell."""
-    flags = [f"-address={intent.address}"]
-    for flag, value in (
-        ("namespace", intent.namespace),
-        ("ca-cert", intent.ca_cert),
-        ("ca-path", intent.ca_path),
-        ("client-cert", intent.client_cert),
-        ("client-key", intent.client_key),
-        ("tls-server-name", intent.tls_server_name),
-    ):
-        if value:
-            flags.append(f"-{flag}={value}")
-    if intent.tls_skip_verify:
-        flags.append("-tls-skip-verify")
-    return f"HOME={names.HOME} {intent.family.binary} token revoke {shlex.join(flags)} -self"
 
 
 def _environment(intent: Intent) -> list[Mapping[str, Any]]:
@@ -202,11 +155,3 @@ def _overrides(cpu: str | None, memory: str | None, ephemeral: str | None) -> di
         return {}
     own = {"cpu": cpu, "memory": memory, "ephemeral-storage": ephemeral}
     return {name: amount for name, amount in own.items() if amount is not None}
-
-
-def probe_script(intent: Intent) -> str:
-    """Return what holds the app back until every file is there, and says in its event what is missing and why."""
-    files = [secret.destination for secret in intent.secrets] or [names.TOKEN_SINK]
-    last_error = f"grep -E '\\* |\\[ERROR\\]|error' {names.LOG_FILE} 2>/dev/null | tail -n 1 | sed 's/^[ |]*//'"
-    missing = f'echo "not rendered yet: $f | $({last_error})"'
-    return f'for f in {shlex.join(files)}; do test -f "$f" || {{ {missing}; exit 1; }}; done'

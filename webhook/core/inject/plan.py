@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
-from webhook.core.inject import agent_config, containers, found_agents, names
+from webhook.core.inject import agent_config, containers, found_agents, names, scripts
 from webhook.core.inject.agent_config import AgentKind
 from webhook.core.inject.agents import AgentSet, agents_of
 from webhook.core.inject.container_patch import apply as apply_container_patch
@@ -101,7 +101,7 @@ def _agents(
     parts = containers.PodParts(
         mounts=mounts,
         environment=elements(aws_environment(spec, intent)) if intent.auth_type == "aws" else b"",
-        probe=_encode(containers.probe_script(intent)) if agent_set.probed else None,
+        probe=_encode(scripts.probe(intent)) if agent_set.probed else None,
         security_context=None if identity is None else security_context(identity),
     )
     configs = (
