@@ -9,6 +9,7 @@ from webhook.core.annotations.intent import Intent
 from webhook.core.inject import agent_config, containers, found_agents, names, scripts
 from webhook.core.inject.agent_config import AgentKind
 from webhook.core.inject.agents import AgentSet, agents_of
+from webhook.core.inject.app_mounts import MountsOf, app_mounts
 from webhook.core.inject.container_patch import apply as apply_container_patch
 from webhook.core.inject.copied import aws_environment, aws_token_mounts, copied_mounts
 from webhook.core.inject.found_agents import FoundAgents
@@ -18,21 +19,12 @@ from webhook.core.inject.pod_warnings import pod_warnings
 from webhook.core.inject.run_as import run_as_of, security_context
 from webhook.core.inject.volumes import AddedMount, agent_mounts, secret_volumes, volumes
 from webhook.core.json_template import elements
-from webhook.core.pod import Container, Pod, Spec
+from webhook.core.pod import Pod, Spec
 from webhook.core.refusal import Refused, refused, warning
 from webhook.core.review import Review
 from webhook.reasons import Reason
 
 _encode = msgspec.json.Encoder().encode
-
-
-class MountsOf(Struct, frozen=True):
-    """Mounts to add to one of the pod's own containers."""
-
-    member: str  # "containers" or "initContainers"
-    index: int
-    has_mounts: bool  # the container has a list to append to
-    mounts: Sequence[bytes]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -82,7 +74,7 @@ def build(
     init_agents, sidecars = _agents(spec, intent, pod_settings, token, agent_set, mounts)
     return Plan(
         volumes=[*added.values()],
-        mounts=_mounts(spec, intent, secrets, frozenset()),
+        mounts=app_mounts(spec, intent, secrets, frozenset()),
         init_agents=init_agents,
         init_first=agent_set.first,
         sidecars=sidecars,
@@ -155,47 +147,6 @@ def _refuse_taken_names(spec: Spec, added: Mapping[str, object]) -> None:
             )
 
 
-def _mounts(spec: Spec, intent: Intent, secrets: Mapping[str, str], agents: frozenset[str]) -> list[MountsOf]:
-    """Return the secret mounts the pod's own containers lack: the app containers asked for, and all init containers.
-
-    Init containers see the secrets only if they are rendered before them; native sidecars among them live as long as the app.
-    """
-    is_read_only = intent.secret_volume_read_only
-    mounts = {path: _encode(AddedMount(name, path, is_read_only)) for path, name in secrets.items()}
-    planned = []
-    for member, listed in (("containers", spec.containers), ("initContainers", spec.initContainers)):
-        for index, container in enumerate(listed or ()):
-            if container.name in agents:
-                continue
-            if member == "containers":
-                wanted = intent.containers is None or container.name in intent.containers
-            else:
-                wanted = intent.pre_populate or container.restartPolicy == "Always"
-            if wanted and (lacking := [mounts[path] for path in _lacking(container, intent, secrets)]):
-                planned.append(MountsOf(member, index, bool(container.volumeMounts), lacking))
-    return planned
-
-
-def _lacking(container: Container, intent: Intent, secrets: Mapping[str, str]) -> Iterable[str]:
-    """Return the paths at which a container does not mount the secrets yet."""
-    if not container.volumeMounts:
-        return secrets
-    lacking = dict(secrets)
-    for mount in container.volumeMounts:
-        path = (mount.mountPath or "").rstrip("/")
-        name = secrets.get(path, mount.name)
-        if name == mount.name:
-            lacking.pop(path, None)
-        elif mount.name:  # one without is for the API server to refuse
-            raise refused(
-                Reason.MOUNT_PATH_TAKEN,
-                f"container {container.name}",
-                f"volume {mount.name!r} is mounted at {path}, where secrets are to be mounted",
-                f"Mount it elsewhere, or set the annotation {intent.annotation('secret-volume-path')}",
-            )
-    return lacking
-
-
 def _complete(spec: Spec, intent: Intent, agents: FoundAgents, *, marked: bool) -> Plan:
     """Return what a pod that has agents still lacks: mounts of containers that others added after us."""
     if not agents.is_complete(pre_populate=intent.pre_populate, pre_populate_only=intent.pre_populate_only):
@@ -209,7 +160,7 @@ def _complete(spec: Spec, intent: Intent, agents: FoundAgents, *, marked: bool) 
     volumes = {volume.name for volume in spec.volumes or ()}
     if not (agents.by_us and names.SECRETS in volumes):
         return Plan(token_is_ours=False)  # another injector's work, whole: left alone
-    return Plan(mounts=_mounts(spec, intent, secret_volumes(intent), agents.names), mark=not marked)
+    return Plan(mounts=app_mounts(spec, intent, secret_volumes(intent), agents.names), mark=not marked)
 
 
 def _shares_process_namespace(spec: Spec, intent: Intent) -> bool:

@@ -62,7 +62,7 @@ def _pod_states_identity(intent: Intent) -> bool:
 
 def _same_user(spec: Spec, intent: Intent) -> int:
     """Return the uid of the first app container that gets the secrets, or of the pod."""
-    wanted = intent.containers
+    wanted = None if intent.containers is None else frozenset(intent.containers)
     app = next((c for c in spec.containers or () if wanted is None or c.name in wanted), None)
     for context in (app.securityContext if app else None, spec.securityContext):
         if context is not None and context.runAsUser is not None:
