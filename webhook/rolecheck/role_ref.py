@@ -50,9 +50,9 @@ class RoleRef(Struct, frozen=True, array_like=True):
 
 
 def mount_path(written: str) -> str:
-    """Return the path of a mount as documents and settings write it: with `auth/` in front, or without; "" where there is none."""
+    """Return the path of a mount as documents and settings write it: with `auth/` in front, or without."""
     segments = _segments(written)
-    return "/".join(segments[1:] if segments[:1] == [AUTH] else segments)
+    return "/".join(segments[1:] if AUTH in segments[:-1][:1] else segments)
 
 
 def has_dots(path: str) -> bool:
