@@ -1,6 +1,7 @@
 """What a policy says: its text in, its rules out, and how rules for the same path become one.
 
 To add a key of a path block: a row of KEYS; if it can stop a read, a field of Rule and a line in `merged`.
+Everything here costs in proportion to the text: what is given many times is collected first and put together once.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -68,7 +69,7 @@ def blocks(text: str) -> tuple[Block, ...]:
     """Return the path blocks of a policy text.
 
     Raises:
-        PolicyTextError: the server would refuse the text.
+        PolicySyntaxError: the server would refuse the text.
     """
     found = []
     for item in parse(text):
@@ -93,7 +94,7 @@ def template_parts(path: str) -> list[str]:
     """Return the path cut at its templates: literal, variable, literal, ..., each variable trimmed.
 
     Raises:
-        PolicyTextError: the braces do not pair up.
+        PolicySyntaxError: the braces do not pair up.
     """
     literal, *rest = path.split("{{")
     parts = [literal]
@@ -107,33 +108,38 @@ def template_parts(path: str) -> list[str]:
     return parts
 
 
-def merged(first: Rule, second: Rule) -> Rule:
-    """Return the one rule that two rules for the same path make; a deny swallows the other."""
-    if first.is_denied or second.is_denied:
+def merged(*rules: Rule) -> Rule:
+    """Return the one rule that the rules for one path, one at least, make together; a deny swallows the others."""
+    if len(rules) == 1:
+        return rules[0]
+    if any(rule.is_denied for rule in rules):
         return DENY
+    shortest, longest = zip(*(rule.wrapping_s for rule in rules), strict=True)
     return Rule(
-        can_read=first.can_read or second.can_read,
-        wrapping_s=(
-            _smaller(first.wrapping_s[0], second.wrapping_s[0]),
-            _smaller(first.wrapping_s[1], second.wrapping_s[1]),
-        ),
-        required=first.required | second.required,
-        allowed=_united(first.allowed, second.allowed),
-        denied=_united(first.denied, second.denied),
-        needs_approval=first.needs_approval or second.needs_approval,
+        can_read=any(rule.can_read for rule in rules),
+        wrapping_s=(_smallest(shortest), _smallest(longest)),
+        required=frozenset(name for rule in rules for name in rule.required),
+        allowed=_united(item for rule in rules for item in rule.allowed.items()),
+        denied=_united(item for rule in rules for item in rule.denied.items()),
+        needs_approval=any(rule.needs_approval for rule in rules),
     )
 
 
-def _smaller(first: float, second: float) -> float:
-    return min(filter(None, (first, second)), default=0)
+def _smallest(times_s: Iterable[float]) -> float:
+    return min(filter(None, times_s), default=0)
 
 
-def _united(first: Mapping[str, Values], second: Mapping[str, Values]) -> Mapping[str, Values]:
-    both = dict(first)
-    for name, values in second.items():
-        known = both.get(name)
-        both[name] = values if known is None else known + values if known and values else ()
-    return both
+def _united(named: Iterable[tuple[str, Iterable[object]]]) -> dict[str, Values]:
+    """Return the values of each parameter, joined; one list without values means any value, whatever the others say."""
+    joined: dict[str, list[object]] = {}
+    unlimited = set()
+    for name, values in named:
+        listed = joined.setdefault(name, [])
+        before = len(listed)
+        listed.extend(values)
+        if len(listed) == before:
+            unlimited.add(name)
+    return {name: () if name in unlimited else tuple(values) for name, values in joined.items()}
 
 
 def _block(item: Item) -> Block:
@@ -149,7 +155,10 @@ def _block(item: Item) -> Block:
         if key not in KEYS:
             raise PolicySyntaxError(f"path {clean(path)}: unknown key {clean(key)}")
         read = KEYS[key](_value(member))
-        members[key] = members[key] + read if key in _LISTS and key in members else read
+        if key in _LISTS:
+            members.setdefault(key, []).extend(read)
+        else:
+            members[key] = read
     return Block(path, _rule(members), members.get("expiration"))
 
 
@@ -197,12 +206,11 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _parameters(value: object) -> dict[str, Values]:
     """Return parameter names, lower case, with the values each is about."""
-    named: dict[str, Values] = {}
-    for item in _members(value):
+    items = list(_members(value))
+    for item in items:
         if not isinstance(item.value, list) or len(item.keys) != 1:
             raise PolicySyntaxError(f"parameter {clean(item.keys[0])}: want a list of values")
-        named = dict(_united(named, {item.keys[0].lower(): tuple(item.value)}))
-    return named
+    return _united((item.keys[0].lower(), item.value) for item in items)
 
 
 def _members(value: object) -> Iterable[Item]:

@@ -3,15 +3,14 @@
 Parsed policies and the merged rules of a role are kept in the snapshot's cache: built once for each document.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
-
-from msgspec import Struct
 
 from webhook.rolecheck.acl.hcl import PolicySyntaxError
 from webhook.rolecheck.acl.policy import Block, blocks, kind_of
 from webhook.rolecheck.acl.ruleset import RuleSet, add_block
-from webhook.rolecheck.acl.template_variables import variables_of
+from webhook.rolecheck.acl.template_variables import TemplateVariables, variables_of
 from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.roles import Role
 from webhook.rolecheck.bindings.snapshot import AuthMount, PolicyEntry, Snapshot
@@ -30,7 +29,6 @@ path "identity/entity/name/{{identity.entity.name}}" { capabilities = ["read"] }
 class Varying(NamedTuple):
     """A block that depends on who asks, or when."""
 
-    root: str  # the first segment of every path it can match; "" where that is not fixed
     block: Block
     allows_slashes: bool  # in template values
 
@@ -40,33 +38,49 @@ class Policies:
     """The policies of one role, read."""
 
     fixed: RuleSet  # of blocks that are the same for everyone at any time
-    varying: tuple[Varying, ...]  # templated and expiring ones
+    varying: Mapping[
+        str, tuple[Varying, ...]
+    ]  # templated and expiring ones, by the first segment of the paths they match, "": any
     missing: str  # the first policy that does not exist
     invalid: str  # the first whose text could not be parsed
     has_unknown: bool
 
 
-class Grants(Struct, frozen=True):
+class Grants:
     """What one login is granted."""
 
-    policies: Policies
-    role: Role
-    attempt: Attempt
-    snapshot: Snapshot
-    now: float | None
+    __slots__ = ("_below", "_filled", "_login", "_now", "_variables", "policies", "snapshot")
+
+    def __init__(self, policies: Policies, role: Role, attempt: Attempt, snapshot: Snapshot, now: float | None) -> None:
+        """Stand for the login of `attempt` at `role`; `now` in Unix seconds, None: no block has expired."""
+        self.policies = policies
+        self.snapshot = snapshot
+        self._login = role, attempt
+        self._variables: TemplateVariables | None = None
+        self._now = now
+        self._below = self._with(policies.fixed, policies.varying.get("", ()))
+        self._filled: dict[str, RuleSet] = {}  # by the first segment
 
     def rules_below(self, root: str) -> RuleSet:
-        """Return the rules for paths whose first segment is `root`, templates filled for this login."""
-        fixed = self.policies.fixed
-        varying = [item for item in self.policies.varying if item.root in ("", root)]
-        if not varying:
-            return fixed
-        rules = RuleSet(dict(fixed.exact), dict(fixed.prefixes), set(fixed.lengths), dict(fixed.segments))
-        identity = variables_of(self.role, self.attempt, self.snapshot)
-        for _, block, allows_slashes in varying:
-            if block.expires_at is None or self.now is None or block.expires_at > self.now:
-                add_block(rules, block, identity, allows_slashes=allows_slashes)
+        """Return the rules for paths whose first segment is `root`, templates filled for this login, once for each root."""
+        known = self._filled.get(root)
+        if known is None:
+            known = self._filled[root] = self._with(self._below, self.policies.varying.get(root, ()) if root else ())
+        return known
+
+    def _with(self, below: RuleSet, varying: Iterable[Varying]) -> RuleSet:
+        current = [item for item in varying if self._is_current(item.block)]
+        if not current:
+            return below
+        if self._variables is None:
+            self._variables = variables_of(*self._login, self.snapshot)
+        rules = RuleSet(below)
+        for block, allows_slashes in current:
+            add_block(rules, block, self._variables, allows_slashes=allows_slashes)
         return rules
+
+    def _is_current(self, block: Block) -> bool:
+        return block.expires_at is None or self._now is None or block.expires_at > self._now
 
 
 def policies_of(role: Role, mount: AuthMount, snapshot: Snapshot) -> Policies:
@@ -84,7 +98,7 @@ def _read_policies(role: Role, namespace: str, snapshot: Snapshot) -> Policies:
     if not token.no_default_policy and DEFAULT not in names:
         names = (*names, DEFAULT)
     fixed, missing, invalid = RuleSet(), "", ""
-    varying: list[Varying] = []
+    varying: dict[str, list[Varying]] = {}
     has_unknown = token.templated_policies
     for name in names:
         entry = _entry(name, namespace, snapshot)
@@ -100,10 +114,10 @@ def _read_policies(role: Role, namespace: str, snapshot: Snapshot) -> Policies:
         allows_slashes = snapshot.product == "vault" or entry.allows_slashes
         for block in parsed:
             if block.is_templated or block.expires_at is not None:
-                varying.append(Varying(_fixed_root(block.path), block, allows_slashes))
+                varying.setdefault(_fixed_root(block.path), []).append(Varying(block, allows_slashes))
             else:
                 fixed.add(*kind_of(block.path), block.rule)
-    return Policies(fixed, tuple(varying), missing, invalid, has_unknown)
+    return Policies(fixed, {root: tuple(items) for root, items in varying.items()}, missing, invalid, has_unknown)
 
 
 def _fixed_root(path: str) -> str:

@@ -1,13 +1,14 @@
 """Which rule decides a path: the rules of all policies of a token, those with unknown values kept apart."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple
 
+from webhook.rolecheck.acl.path_index import Prefixes, SegmentTree
 from webhook.rolecheck.acl.policy import Block, PathKind, Rule, Values, kind_of, merged, template_parts
 from webhook.rolecheck.acl.template_variables import TemplateVariables, Unresolved
+from webhook.rolecheck.acl.uncertain import UncertainRule, UncertainRules, uncertain_rule
 
 WILDCARDS = re.compile(r"[*+]")
 
@@ -30,91 +31,84 @@ class RuleDecision(NamedTuple):
     rule: Rule | None
 
 
-@dataclass(frozen=True, slots=True)
-class UncertainRule:
-    """A rule with a variable nobody knows before login."""
-
-    kind: PathKind
-    pattern: tuple[str | None, ...]  # literal texts, variables (None) and the plus sign between them; open end apart
-    is_open: bool
-    allows_slashes: bool
-    rule: Rule
-
-    def may_match(self, path: str) -> bool:
-        """Tell whether some value of the variables makes the rule match; each is any run without `*` and `+`."""
-        variable = "*+" if self.allows_slashes else "*+/"
-        ends = {0}
-        for part in self.pattern:
-            if part is None:
-                ends = _runs(path, ends, variable)
-            elif part == "+" and self.kind is PathKind.SEGMENTS:
-                ends = _runs(path, ends, "/")
-            else:
-                ends = {end + len(part) for end in ends if path.startswith(part, end)}
-        return bool(ends) if self.is_open else len(path) in ends
-
-
-@dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The rules of one token, merged."""
+    """The rules of one token. Finding the one that decides costs the length of the path, whatever the number of rules.
 
-    exact: dict[str, Rule] = field(default_factory=dict)
-    prefixes: dict[str, Rule] = field(default_factory=dict)
-    lengths: set[int] = field(default_factory=set)  # of the prefixes
-    segments: dict[str, Rule] = field(default_factory=dict)
-    uncertain: list[UncertainRule] = field(default_factory=list)
+    One may stand on another, whose rules count as its own: what depends on who asks on what is the same for everyone.
+    """
+
+    __slots__ = ("_below", "_merged", "_prefixes", "_segments", "_uncertain", "_written")
+
+    def __init__(self, below: "RuleSet | None" = None) -> None:
+        """Hold the rules of the other one, which must not change any more, and no other."""
+        self._below = below
+        self._written: dict[tuple[PathKind, str], list[Rule]] = {}
+        self._merged: dict[tuple[PathKind, str], Rule] = {}  # of _written, with those of the same text below
+        self._prefixes = Prefixes()
+        self._segments = SegmentTree()
+        self._uncertain = UncertainRules()
 
     def add(self, kind: PathKind, text: str, rule: Rule) -> None:
-        """Take in one rule, merged with those of the same kind and text."""
-        rules = {PathKind.EXACT: self.exact, PathKind.PREFIX: self.prefixes, PathKind.SEGMENTS: self.segments}[kind]
+        """Take in one rule."""
+        self._written.setdefault((kind, text), []).append(rule)
+        self._merged.pop((kind, text), None)
         if kind is PathKind.PREFIX:
-            self.lengths.add(len(text))
-        known = rules.get(text)
-        rules[text] = rule if known is None else merged(known, rule)
+            self._prefixes.add(text)
+        elif kind is PathKind.SEGMENTS:
+            self._segments.add(text)
+
+    def add_uncertain(self, rule: UncertainRule) -> None:
+        """Take in one with a variable nobody knows before login."""
+        self._uncertain.add(rule)
+
+    def rule(self, kind: PathKind, text: str) -> Rule | None:
+        """Return the one rule of this kind and text, merged of all that were written."""
+        key = (kind, text)
+        known = self._merged.get(key)
+        if known is not None:
+            return known
+        below = None if self._below is None else self._below.rule(kind, text)
+        own = self._written.get(key)
+        if own is None:
+            return below
+        rule = self._merged[key] = merged(*own) if below is None else merged(below, *own)
+        return rule
 
     def decide(self, path: str, parameters: Mapping[str, object]) -> RuleDecision:
         """Return whether the token may read the path."""
-        exact = self.exact.get(path)
+        exact = self.rule(PathKind.EXACT, path)
         certain = exact if exact is not None else self._wildcard(path)
         base = _state(certain, parameters)
-        if not self.uncertain or (exact is not None and exact.is_denied):
+        if exact is not None and exact.is_denied:
             return RuleDecision(base, certain)
-        others = [
-            other.rule
-            for other in self.uncertain
-            if (exact is None or other.kind is PathKind.EXACT) and other.may_match(path)
-        ]
+        others = [other.rule for other in self._may_match(path) if exact is None or other.kind is PathKind.EXACT]
         return RuleDecision(_with(base, others, parameters), certain)
 
     def _wildcard(self, path: str) -> Rule | None:
         """Return the rule with wildcards that decides: the greatest of the longest prefix and all segment rules."""
-        ranked = [(_rank(text), rule) for text, rule in self.segments.items() if segments_match(text, path)]
+        ranked = [(_rank(text), PathKind.SEGMENTS, text) for text in self._segments_of(path)]
         prefix = self._longest_prefix(path)
-        if not ranked:
-            return None if prefix is None else self.prefixes[prefix]
         if prefix is not None:
-            ranked.append(((len(prefix), False, 0, len(prefix), prefix.encode()), self.prefixes[prefix]))
-        return max(ranked, key=lambda pair: pair[0])[1]
+            ranked.append(((len(prefix), False, 0, len(prefix), prefix.encode()), PathKind.PREFIX, prefix))
+        if not ranked:
+            return None
+        _, kind, text = max(ranked, key=lambda candidate: candidate[0])
+        return self.rule(kind, text)
 
     def _longest_prefix(self, path: str) -> str | None:
-        found = [path[:length] for length in self.lengths if path[:length] in self.prefixes]
-        return max(found, key=len, default=None)
+        own = self._prefixes.longest_of(path)
+        below = None if self._below is None else self._below._longest_prefix(path)  # noqa: SLF001 one of us
+        return max((text for text in (own, below) if text is not None), key=len, default=None)
 
+    def _segments_of(self, path: str) -> Iterator[str]:
+        yield from self._segments.matching(path)
+        if self._below is not None:
+            yield from self._below._segments_of(path)  # noqa: SLF001 one of us
 
-def segments_match(text: str, path: str) -> bool:
-    """Tell whether a segment rule's text, its trailing star included, matches the path."""
-    closed = text.removesuffix("*")
-    if not path.startswith(closed.partition("+")[0]):
-        return False
-    is_open = closed != text
-    wanted, given = closed.split("/"), path.split("/")
-    if len(given) < len(wanted) or (not is_open and len(given) > len(wanted)):
-        return False
-    last = len(wanted) - 1
-    return all(
-        part in ("+", given[position]) or (is_open and position == last and given[position].startswith(part))
-        for position, part in enumerate(wanted)
-    )
+    def _may_match(self, path: str) -> Iterator[UncertainRule]:
+        yield from self._uncertain.matching(path)
+        if self._below is not None:
+            yield from self._below._may_match(path)  # noqa: SLF001 one of us
 
 
 def permits(rule: Rule, parameters: Mapping[str, object]) -> State:
@@ -138,39 +132,13 @@ def add_block(rules: RuleSet, block: Block, variables: TemplateVariables, *, all
             return
         parts.append(None if isinstance(value, Unresolved) else value)
     if None in parts:
-        rules.uncertain.append(_uncertain(parts, block.rule, allows_slashes=allows_slashes))
+        rules.add_uncertain(uncertain_rule(parts, block.rule, allows_slashes=allows_slashes))
     else:
         rules.add(*kind_of("".join(part for part in parts if part is not None)), block.rule)
 
 
 def _is_unfit(value: str, allows_slashes: bool) -> bool:  # noqa: FBT001 private, one caller
     return bool(WILDCARDS.search(value)) or ("/" in value and not allows_slashes)
-
-
-_HOLE = "\0"  # stands for an unknown value while a rule's kind is found out; no policy path can hold it
-
-
-def _uncertain(parts: list[str | None], rule: Rule, *, allows_slashes: bool) -> UncertainRule:
-    kind, text = kind_of("".join(_HOLE if part is None else part for part in parts))
-    is_open = kind is PathKind.PREFIX or (kind is PathKind.SEGMENTS and text.endswith("*"))
-    cut = r"(\0)" if kind is not PathKind.SEGMENTS else r"(\0|(?<![^/])\+(?![^/]))"
-    body = text.removesuffix("*") if kind is PathKind.SEGMENTS else text
-    pattern = tuple(None if part == _HOLE else part for part in re.split(cut, body) if part)
-    return UncertainRule(kind, pattern, is_open, allows_slashes, rule)
-
-
-def _runs(path: str, starts: set[int], stops: str) -> set[int]:
-    """Return where runs without the stop characters, begun at any of the starts, may end."""
-    ends: set[int] = set()
-    for start in sorted(starts):
-        if start in ends:
-            continue  # an earlier run came through here
-        end = start
-        ends.add(end)
-        while end < len(path) and path[end] not in stops:
-            end += 1
-            ends.add(end)
-    return ends
 
 
 def _rank(text: str) -> tuple[int, bool, int, int, bytes]:
