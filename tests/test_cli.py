@@ -175,6 +175,86 @@ def test_every_command_explains_itself():
         assert run(name, "--help").exit_code == 0
 
 
+ODD = (
+    b"a: -_",
+    b"a: !!bool x",
+    b'a: !!int ""',
+    b"a: &a [*a]",
+    b"a: 1\na: 2",
+    b"[" * 5_000,
+    b"a: \xff",
+    b"a: \0",
+    b"a: .inf",
+)
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize(
+    ("command", "head"),
+    [
+        (["inject", "-f"], b""),
+        (["check", "-f"], b""),
+        (["review", "--env-file"], b"kind: ConfigMap\n"),
+        (["review", "--bindings"], b""),
+        (["bindings", "validate"], b""),
+        (["bindings", "explain", "--case"], b""),
+    ],
+    ids=lambda value: value if isinstance(value, list) and value[0] else None,
+)
+def test_odd_yaml_is_one_line_that_names_the_file(tmp_path, command, head, text):
+    file = tmp_path / "odd"
+    file.write_bytes(head + text)
+    result = run(*command, str(file), stdin="")
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
+    assert str(file) in result.stderr or "explain" in command
+
+
+def test_anchors_of_a_pod_do_not_share_what_is_added():
+    text = """
+kind: Pod
+metadata: {name: p, annotations: {vault.hashicorp.com/agent-inject: "true", vault.hashicorp.com/role: shop}}
+spec:
+  containers:
+    - {name: a, volumeMounts: &mounts [{name: v, mountPath: /v}]}
+    - {name: b, volumeMounts: *mounts}
+"""
+    pod = YAML(typ="safe").load(run("inject", "-f", "-", stdin=text).stdout)
+    mounts = [
+        [mount["mountPath"] for mount in container["volumeMounts"]] for container in pod["spec"]["containers"][:2]
+    ]
+    assert mounts == [["/v", "/vault/secrets"]] * 2
+
+
+class TestEnvFile:
+    @pytest.mark.parametrize(
+        ("text", "image"),
+        [
+            ("AGENT_INJECT_VAULT_IMAGE=mine:1\n# no\n\n", "mine:1"),
+            ("\ufeffexport AGENT_INJECT_VAULT_IMAGE=mine:1\n", "mine:1"),
+            ("kind: ConfigMap\ndata: {AGENT_INJECT_VAULT_IMAGE: mine:1}", "mine:1"),
+            ('{"kind": "ConfigMap", "data": {"AGENT_INJECT_VAULT_IMAGE": "mine:1"}}', "mine:1"),
+            (
+                "kind: ConfigMap\ndata: {AGENT_INJECT_VAULT_IMAGE: mine:1, AGENT_INJECT_LIFETIME_ADVISORIES: true}",
+                "mine:1",
+            ),
+            ("kind: ConfigMap\ndata: {AGENT_INJECT_VAULT_IMAGE: mine:1, AGENT_INJECT_PRESET: null}", "mine:1"),
+        ],
+    )
+    def test_settings_of_a_file_count(self, tmp_path, text, image):
+        file = tmp_path / "settings"
+        file.write_text(text)
+        manifest = json.dumps({"kind": "Pod", **pod_with()})
+        assert f"image: {image}" in run("inject", "-f", "-", "--env-file", str(file), stdin=manifest).stdout
+
+    @pytest.mark.parametrize("text", ["nonsense", "kind: ConfigMap\ndata: {A: [1]}", "kind: ConfigMap", "kind: Secret"])
+    def test_what_is_none_exits_2(self, tmp_path, text):
+        file = tmp_path / "settings"
+        file.write_text(text)
+        result = run("review", "--env-file", str(file), stdin="")
+        assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+        assert str(file) in result.stderr
+
+
 CHECKED = [
     part for name in ("deployment", "refused-namespace") for part in ("-f", str(ROOT / "examples" / f"{name}.yaml"))
 ]

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, BinaryIO, NoReturn, TypeVar
 
 import click
 
@@ -91,10 +91,16 @@ def _settings(flags: Mapping[str, Any], file: str | None = None) -> Settings:
 def _bindings(chosen: Settings) -> Snapshot | None:
     if not chosen.bindings or chosen.binding_check == "off":
         return None
+    return _document(chosen.bindings)
+
+
+def _document(file: str) -> Snapshot:
     try:
-        return load(Path(chosen.bindings).read_bytes(), yaml_text.documents)
-    except (OSError, BindingsError) as error:
-        _fail(f"bindings {chosen.bindings}: {error}")
+        document = Path(file).read_bytes()
+        return load(document, yaml_text.documents)
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        place = explain.place_of(document, error) if isinstance(error, BindingsError) else ""
+        _fail(f"{file}{place}: {getattr(error, 'strerror', None) or error}")
 
 
 @cli.command()
@@ -174,7 +180,7 @@ def _live_bindings(chosen: Settings) -> Snapshot:
 
 
 def _sources(files: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    return [(file, manifests.read(file, sys.stdin)) for file in files]
+    return [(file, manifests.read(file, sys.stdin.buffer)) for file in files]
 
 
 @cli.command("inject")
@@ -284,12 +290,12 @@ def bindings_group() -> None:
 @click.option(
     "--case",
     "cases",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("rb"),
     required=True,
     metavar="FILE",
     help="- for standard input.",
 )
-def bindings_explain(cases: TextIO) -> None:
+def bindings_explain(cases: BinaryIO) -> None:
     """Judge cases, one JSON object a line: {"bindings", "request", "identity", "settings", "now"}.
 
     Answers each with one line: {"decision", "reason", "message", "findings"}.
@@ -306,14 +312,7 @@ def bindings_explain(cases: TextIO) -> None:
 def bindings_validate(files: tuple[str, ...]) -> None:
     """Check bindings documents; exits 2 on the first that cannot be used, naming the place and its line."""
     for file in files:
-        try:
-            document = Path(file).read_bytes()
-            click.echo(explain.validate(file, document))
-        except OSError as error:
-            _fail(f"{file}: cannot be read: {error.strerror or error}")
-        except BindingsError as error:
-            line = explain.line_of(document, error)
-            _fail(f"{file}{f' line {line}' if line else ''}: {error}")
+        click.echo(explain.summary(file, _document(file)))
 
 
 @bindings_group.command("schema")

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from webhook import yaml_text
 from webhook.commands.manifests import Workload
 
 
@@ -23,7 +24,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 
 def review_of(workload: Workload, *, uid: str | None = None) -> bytes:
     """Return the AdmissionReview with which the API server would announce the workload's pod."""
-    template = json.loads(json.dumps(workload.template, default=str))
+    template = yaml_text.plain(workload.template)
     metadata = dict(template.get("metadata") or {})
     if workload.kind != "Pod":
         metadata.setdefault("generateName", f"{workload.name}-")

@@ -1,12 +1,12 @@
 """`vault-webhook bindings explain` and `bindings validate`: the role check and its document, outside of a cluster."""
 
-from collections.abc import Iterator
-from typing import Any, TextIO
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
 from webhook import yaml_text
-from webhook.rolecheck.bindings.load import BindingsError, load
+from webhook.rolecheck.bindings.load import BindingsError, Snapshot
 from webhook.rolecheck.explain import CaseError, explain
 
 
@@ -14,7 +14,7 @@ class ExplainError(ValueError):
     """A line is no case; the text says which and why."""
 
 
-def explain_lines(lines: TextIO) -> Iterator[bytes]:
+def explain_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the verdict on each case, one JSON object a line in, one out; empty lines are passed over.
 
     Raises:
@@ -30,13 +30,8 @@ def explain_lines(lines: TextIO) -> Iterator[bytes]:
             raise ExplainError(f"line {number}: {error}") from error
 
 
-def validate(source: str, document: bytes) -> str:
-    """Return a line that sums a bindings document up.
-
-    Raises:
-        BindingsError: it cannot be used; the text names the place, and the line where the document is YAML.
-    """
-    snapshot = load(document, yaml_text.documents)
+def summary(source: str, snapshot: Snapshot) -> str:
+    """Return a line that sums a bindings document up."""
     policies = "unknown" if snapshot.policies is None else str(len(snapshot.policies))
     mounts = snapshot.secret_mounts
     secrets = "unknown" if mounts is None else str(sum(map(len, mounts.values())))
@@ -46,6 +41,7 @@ def validate(source: str, document: bytes) -> str:
     )
 
 
-def line_of(document: bytes, error: BindingsError) -> int | None:
-    """Return the line of a YAML or JSON text on which the place of an error begins, None where it cannot be told."""
-    return yaml_text.line_of(document, error.place)
+def place_of(document: bytes, error: BindingsError) -> str:
+    """Return " line N" for the line on which the place of an error begins, nothing where it cannot be told."""
+    line = yaml_text.line_of(document, error.place)
+    return f" line {line}" if line else ""

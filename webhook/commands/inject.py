@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jsonpatch
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.scalarstring import LiteralScalarString
 
+from webhook import yaml_text
 from webhook.commands import manifests
 from webhook.commands.asking import Reply, reply_of, review_of
 from webhook.commands.manifests import Workload
@@ -35,7 +34,7 @@ class Injected:
             ManifestError: a document cannot be used.
         """
         self.documents = [document for _, documents in sources for document in documents]
-        self._before = manifests.dump(self.documents)
+        self._before = yaml_text.write(self.documents)
         self.replies: list[tuple[Workload, Reply]] = []
         for source, documents in sources:
             for workload in manifests.workloads(source, documents, namespace=namespace, template_path=template_path):
@@ -54,7 +53,7 @@ class Injected:
         if output == "patch":
             patches = [{"object": workload.title, "patch": reply.patch} for workload, reply in self.replies]
             return json.dumps(patches, indent=2, ensure_ascii=False) + "\n"
-        after = manifests.dump(self.documents)
+        after = yaml_text.write(self.documents)
         if output == "diff":
             lines = difflib.unified_diff(
                 self._before.splitlines(keepends=True), after.splitlines(keepends=True), "submitted", "injected"
@@ -68,16 +67,5 @@ class Injected:
 
 def _apply(workload: Workload, reply: Reply) -> None:
     """Apply a patch to the workload's template in place, so that comments and key order of the document stay."""
-    operations = [{**operation, "value": _as_yaml(operation["value"])} for operation in reply.patch]
+    operations = [{**operation, "value": yaml_text.kept(operation["value"])} for operation in reply.patch]
     jsonpatch.JsonPatch(operations).apply(workload.template, in_place=True)
-
-
-def _as_yaml(value: Any) -> Any:
-    """Return a JSON value as ruamel would have read it, long texts as blocks."""
-    if isinstance(value, dict):
-        return CommentedMap((key, _as_yaml(item)) for key, item in value.items())
-    if isinstance(value, list):
-        return CommentedSeq(_as_yaml(item) for item in value)
-    if isinstance(value, str) and "\n" in value:
-        return LiteralScalarString(value)
-    return value

@@ -3,14 +3,16 @@
 To take another kind of workload: a line in TEMPLATES.
 """
 
-import io
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from webhook import yaml_text
+from webhook.yaml_text import YamlTextError
+
+TEXT_BYTES_MAX = 64 << 20  # a large cluster's workloads as JSON; as YAML it takes minutes, and a device would never end
 
 TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "Pod": (),
@@ -42,39 +44,42 @@ class Workload:
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-def load(source: str, text: str) -> list[Any]:
+def load(source: str, text: bytes) -> list[Any]:
     """Return the documents of a YAML or JSON text, empty ones left out.
 
     Raises:
-        ManifestError: the text is no YAML.
+        ManifestError: the text is neither, or one of what `yaml_text` refuses.
     """
     try:
-        return [document for document in _yaml().load_all(text) if document is not None]
-    except (YAMLError, ValueError, RecursionError) as error:
-        place = getattr(error, "problem_mark", None)
-        line = f" line {place.line + 1}" if place else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ManifestError(f"{source}{line}: no YAML or JSON: {problem}") from error
+        return yaml_text.kept_documents(text)
+    except YamlTextError as error:
+        line = f" line {error.line}" if error.line else ""
+        raise ManifestError(f"{source}{line}: no YAML or JSON: {error.problem}") from error
 
 
-def read(source: str, standard_input: Any = None) -> list[Any]:
+def read(source: str, standard_input: BinaryIO | None = None) -> list[Any]:
     """Return the documents of a file, or of standard input for "-".
 
     Raises:
-        ManifestError: the file cannot be read or is no YAML.
+        ManifestError: the file cannot be read, is too large, or is no YAML.
+    """
+    return load(source, read_text(source, standard_input))
+
+
+def read_text(source: str, standard_input: BinaryIO | None = None) -> bytes:
+    """Return what a file holds, or standard input for "-".
+
+    Raises:
+        ManifestError: the file cannot be read, or is too large.
     """
     try:
-        text = standard_input.read() if source == "-" else Path(source).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{source}: cannot be read: {error}") from error
-    return load(source, text)
-
-
-def dump(documents: Sequence[Any]) -> str:
-    """Return documents as YAML."""
-    stream = io.StringIO()
-    _yaml().dump_all(documents, stream)
-    return stream.getvalue()
+        with nullcontext(standard_input) if source == "-" and standard_input else Path(source).open("rb") as file:
+            text = file.read(TEXT_BYTES_MAX + 1)
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise ManifestError(f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(text) > TEXT_BYTES_MAX:
+        raise ManifestError(f"{source}: larger than {TEXT_BYTES_MAX >> 20} MiB; give it in parts")
+    return text
 
 
 def workloads(source: str, documents: Sequence[Any], *, namespace: str, template_path: str = "") -> Iterator[Workload]:
@@ -116,11 +121,3 @@ def _descend(document: Any, path: Sequence[str]) -> MutableMapping[str, Any] | N
     for step in path:
         node = node.get(step) if isinstance(node, dict) else None
     return node if isinstance(node, dict) else None
-
-
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 1_000_000  # no folding of lines that were whole
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml
