@@ -5,7 +5,7 @@
 Whatever happens, a review with a uid gets a whole review back. Errors of the domain are `Refused`; here they become an answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,9 +24,10 @@ from webhook.core.review import PodError, Review, ReviewError
 from webhook.reasons import Reason
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.rolecheck.confirmation import question_of
-from webhook.rolecheck.login_request import LoginRequest, PolicyCheck
+from webhook.rolecheck.login_request import PolicyCheck
 from webhook.settings.read import Settings
 from webhook.sources import agent
+from webhook.sources.judgement import Claim, judge
 
 WARNINGS_MAX = 16  # together below the 4,096 characters after which the API server drops the rest
 
@@ -88,8 +89,8 @@ class Admission:
         )
         outcome.add(planned.warnings)
         if planned.has_agent:
-            login_request = agent.login_request(pod, intent, agent_token, planned, request.namespace, self._rules)
-            self._check_role(login_request, intent, snapshot, now, outcome)
+            claims = agent.claims(pod, intent, agent_token, planned, request.namespace, self._rules)
+            self._check_role(claims, snapshot, now, outcome)
         outcome.patch = patch.encode(planned, pod.spec or Spec(), found.family)
         outcome.injection_type = planned.injection_type
 
@@ -98,16 +99,17 @@ class Admission:
             return ""
         return agent.pinned_audience(intent, snapshot, self._rules)
 
-    def _check_role(
-        self, login_request: LoginRequest, intent: Intent, snapshot: Snapshot | None, now: float, outcome: Outcome
-    ) -> None:
+    def _check_role(self, claims: Sequence[Claim], snapshot: Snapshot | None, now: float, outcome: Outcome) -> None:
         """Refuse a pod whose role would not accept it; what is doubtful becomes warnings."""
+        judgement = judge(claims, snapshot, self._rules, now)
+        login_request = judgement.claim.request
         outcome.role, outcome.mount = login_request.ref.role, login_request.ref.auth_path
         if self._asks:
             outcome.question = question_of(login_request, policies=self._rules.policy_check is not PolicyCheck.OFF)
-        passed = agent.check(login_request, intent, snapshot, self._rules, now)
-        outcome.findings = passed.findings
-        outcome.add(passed.warnings, first=True)
+        if judgement.refusal is not None:
+            raise judgement.refusal
+        outcome.findings = judgement.findings
+        outcome.add(judgement.warnings, first=True)
 
     def _guard_system_namespaces(self, request: Review, found: Found) -> None:
         if request.namespace in self._pod_settings.system_namespaces and found.status != STATUS_INJECTED:

@@ -92,7 +92,8 @@ class Entry:
     """What there is to say of a code.
 
     Placeholders of a message are cleaned texts; those of a fix are shell words, for people paste them: a name that would
-    need quoting there becomes `<role>`, `<sa>` and so on.
+    need quoting there becomes `<role>`, `<sa>` and so on. {role_field}, {kind}, {client} and the like are what the source
+    of the login calls them: FieldNames in rolecheck/login_request.py.
     """
 
     status: int  # the answer's `status.code`; 0 where a code never refuses
@@ -192,22 +193,20 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.SERVER_NOT_COVERED: Entry(
         0,
         "The role data are of another Vault server than the pod's.",
-        message="the role data are of another Vault server than the pod's; the login was not checked",
-        fixes=("correct the pod's Vault address, or add that server to the bindings source",),
+        message="the role data are of another Vault server than {object}'s; the login was not checked",
+        fixes=("correct {object}'s Vault address, or add that server to the bindings source",),
     ),
     Reason.TOKEN_VOLUME_MISSING: Entry(
         403,
         "The pod mounts no service account token the agent could use.",
-        message="the pod mounts no service account token the agent could use",
-        fixes=(
-            "drop `automountServiceAccountToken: false`, or name a volume: `agent-service-account-token-volume-name`",
-        ),
+        message="{object} mounts no service account token {client} could use",
+        fixes=("drop `automountServiceAccountToken: false`, or name a volume: {token_field}",),
     ),
     Reason.AUTH_MOUNT_UNKNOWN: Entry(
         403,
         "Vault has no auth mount at that path of that Vault namespace.",
         message="Vault has no auth mount {mount} in namespace {vns}{dots}",
-        fixes=("`vault auth list`; correct the `auth-path` annotation (it starts with `auth/`) or `namespace`",),
+        fixes=("`vault auth list`; correct the {mount_field} {kind}{mount_form} or {namespace_field}",),
         confirmable=True,
     ),
     Reason.AUTH_MOUNT_NOT_COVERED: Entry(
@@ -220,14 +219,14 @@ CATALOGUE: dict[Reason, Entry] = {
         403,
         "The auth mount is of another type than the agent's login.",
         message="auth mount {mount} is of type {type} and cannot serve auth type {auth_type}",
-        fixes=("correct the `auth-type` or `auth-path` annotation",),
+        fixes=("correct the {auth_type_field} or {mount_field} {kind}",),
         confirmable=True,
     ),
     Reason.ROLE_MISSING: Entry(
         400,
         "The pod asks for injection and names no Vault role.",
         message="no Vault role given",
-        fixes=("set the `role` annotation",),
+        fixes=("set the {role_field} {kind}",),
     ),
     Reason.ROLE_UNREADABLE: Entry(
         503,
@@ -246,7 +245,7 @@ CATALOGUE: dict[Reason, Entry] = {
                 "correct it, or `vault write {mount}/role/{role} bound_service_account_names={sa}"
                 " bound_service_account_namespaces={ns} token_policies=<policy>`"
             ),
-            "`vault list {mount}/role`; correct the `role` annotation or create the role",
+            "`vault list {mount}/role`; correct the {role_field} {kind} or create the role",
         ),
         confirmable=True,
     ),
@@ -297,10 +296,10 @@ CATALOGUE: dict[Reason, Entry] = {
         403,
         "The role expects another audience than the agent's token carries.",
         "Set the `agent-token-audience` annotation, or change the role's `audience`.",
-        message='role "{role}" expects audience "{raud}", the agent\'s token carries {aud}',
+        message='role "{role}" expects audience "{raud}", {client}\'s token carries {aud}',
         fixes=(
-            "set the `agent-token-audience` annotation to it, or `vault write {mount}/role/{role} audience=<aud> ...`",
-            "set the `agent-token-audience` annotation to it, or change the role",
+            "set the {audience_field} {kind} to it, or `vault write {mount}/role/{role} audience=<aud> ...`",
+            "set the {audience_field} {kind} to it, or change the role",
         ),
         confirmable=True,
     ),
@@ -314,7 +313,7 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.AUDIENCE_UNDECIDABLE: Entry(
         0,
         "The role expects an audience; that of the agent's token is not known.",
-        message='role "{role}" expects audience "{raud}"; the audience of the agent\'s token is not known',
+        message='role "{role}" expects audience "{raud}"; the audience of {client}\'s token is not known',
         fixes=("name a projected token volume, or set `DEFAULT_TOKEN_AUDIENCES`",),
     ),
     Reason.SERVICE_ACCOUNT_NOT_BOUND: Entry(
@@ -323,8 +322,8 @@ CATALOGUE: dict[Reason, Entry] = {
         "Set `serviceAccountName`, or add the account to the role's `bound_service_account_names`.",
         message='service account "{sa}" is not bound to Vault role "{role}" on {mount}{bound}',
         fixes=(
-            "set `serviceAccountName`, or `vault write {mount}/role/{role} bound_service_account_names=<list>,{sa} ...`",
-            "set `serviceAccountName`, or add it to bound_service_account_names",
+            "set {account_field}, or `vault write {mount}/role/{role} bound_service_account_names=<list>,{sa} ...`",
+            "set {account_field}, or add it to bound_service_account_names",
         ),
         confirmable=True,
     ),
@@ -407,7 +406,7 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.REVIEWER_AUDIENCE_CONFLICT: Entry(
         403,
         "The auth mount reviews tokens with the pod's own token, whose audience the API server does not accept.",
-        message="{mount} reviews tokens with the pod's own token, whose audience {aud} the API server {accepts}",
+        message="{mount} reviews tokens with {object}'s own token, whose audience {aud} the API server {accepts}",
         fixes=("`vault write {mount}/config token_reviewer_jwt=@<file> ...`",),
         confirmable=True,
         for_operator=True,
@@ -466,7 +465,7 @@ CATALOGUE: dict[Reason, Entry] = {
         400,
         "The annotation's value is no usable secret path.",
         message='"{path}" is no usable secret path',
-        fixes=("correct the annotation",),
+        fixes=("correct the {kind}",),
     ),
     Reason.SECRET_MOUNT_UNKNOWN: Entry(
         403,
@@ -506,7 +505,7 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.SECRET_PATH_CONSTRAINED: Entry(
         403,
         "The rule for the path demands response wrapping or parameters the agent does not send.",
-        message='the rule for "{path}" demands response wrapping or parameters the agent does not send',
+        message='the rule for "{path}" demands response wrapping or parameters {client} does not send',
         fixes=("drop min_wrapping_ttl, max_wrapping_ttl or required_parameters from it",),
         confirmable=True,
     ),
@@ -527,7 +526,7 @@ CATALOGUE: dict[Reason, Entry] = {
         403,
         "The path contains `data/` and the engine is KV version 1.",
         message='"{path}" contains `data/`, but the mount is KV version 1',
-        fixes=("drop `data/` from the annotation",),
+        fixes=("drop `data/` from the {kind}",),
         confirmable=True,
     ),
     Reason.KV_VERSION_UNKNOWN: Entry(

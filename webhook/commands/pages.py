@@ -8,6 +8,7 @@ from webhook.core.annotations.table import TABLE, AnnotationRow, Section
 from webhook.reasons import CATALOGUE
 from webhook.rolecheck.wording import general
 from webhook.settings.rows import PREFIX, ROWS, SettingRow
+from webhook.sources.agent import FIELDS
 
 _GENERATED = "<!-- Made by `vault-webhook {command}`; edit the table in the code instead. -->"
 
@@ -76,7 +77,9 @@ def reasons() -> str:
         " without status only ever warns. After a repair, the controller of a Deployment or a Job tries again by itself,"
         " but waits longer each time, up to 17 minutes; `kubectl rollout restart` makes it try at once."
     )
-    rows = ((f"`{code}`", str(entry.status or ""), entry.cause, general(code)) for code, entry in CATALOGUE.items())
+    rows = (
+        (f"`{code}`", str(entry.status or ""), entry.cause, general(code, FIELDS)) for code, entry in CATALOGUE.items()
+    )
     table = _table(("Code", "Status", "Cause", "Remedy"), rows)
     return "\n\n".join(["# Reason codes", _GENERATED.format(command="reasons"), rule, table]) + "\n"
 

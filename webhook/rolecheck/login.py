@@ -173,7 +173,7 @@ def _judged(problems: Iterable[Problem], request: LoginRequest, rules: Rules) ->
     subject = subject_of(request)
     full = rules.disclosure is Disclosure.FULL
     ordered = sorted(problems, key=lambda problem: (problem.level is not Level.DENY, RANK[problem.reason]))
-    strict = verdict((finding(problem, subject, full=full) for problem in ordered), ALLOWED)
+    strict = verdict((finding(problem, subject, request.fields, full=full) for problem in ordered), ALLOWED)
     return softened(strict) if rules.mode is Mode.WARN else strict
 
 

@@ -56,10 +56,40 @@ class Rules(Struct, frozen=True, kw_only=True):
     disclosure: Disclosure = Disclosure.MINIMAL
 
 
+class FieldNames(Struct, frozen=True, kw_only=True):
+    """What a source calls the parts of a login, as the words of a finding name them; the defaults are those of explain.py."""
+
+    kind: str = "field"  # what they are
+    role: str = "`role`"
+    mount: str = "`authPath`"
+    mount_form: str = " (it starts with `auth/`)"  # how a mount is written there; "" where that needs no word
+    namespace: str = "`vaultNamespace`"
+    auth_type: str = "`authType`"
+    audience: str = "`audience`"
+    token: str = "`hasToken`"  # noqa: S105 a name of a field, no password
+    account: str = "`serviceAccount`"
+    object: str = "the pod"  # whose login it is
+    client: str = "the agent"  # what logs in for it
+
+    def placeholders(self) -> dict[str, str]:
+        """Return what fills the placeholders of CATALOGUE that are no names of Vault or Kubernetes."""
+        parts = ("role", "mount", "namespace", "auth_type", "audience", "token", "account")
+        return {f"{part}_field": getattr(self, part) for part in parts} | {
+            "kind": self.kind,
+            "mount_form": self.mount_form,
+            "object": self.object,
+            "client": self.client,
+        }
+
+
+FIELDS_OF_A_CASE = FieldNames()
+
+
 class LoginRequest(Struct, frozen=True, kw_only=True):
     """A login some agent will try: which role of which server, and as whom."""
 
     ref: RoleRef
+    fields: FieldNames = FIELDS_OF_A_CASE
     auth_type: str = "kubernetes"
     service_account: str  # "" is the account `default`
     namespace: str

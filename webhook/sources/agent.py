@@ -1,9 +1,6 @@
-"""The role check of one pod: which login its agent will try, and what the bindings say of it.
+"""A pod's annotations, read as the login that its agents will try."""
 
-The role check knows nothing of pods and annotations; here an Intent becomes a Claim, and a Verdict a refusal or warnings.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -14,31 +11,50 @@ from webhook.core.inject.login_token import LoginToken
 from webhook.core.inject.names import API_TOKEN_PATH
 from webhook.core.inject.plan import Plan
 from webhook.core.pod import Pod, Spec, service_account
-from webhook.core.refusal import Refused, refused, warning
-from webhook.reasons import Reason
 from webhook.rolecheck import login
-from webhook.rolecheck.acl.check import ReadAccess
-from webhook.rolecheck.bindings.load import Snapshot
 from webhook.rolecheck.bindings.roles import KubernetesRole
-from webhook.rolecheck.login_request import LoginRequest, PolicyCheck, Rules
+from webhook.rolecheck.bindings.snapshot import Snapshot
+from webhook.rolecheck.login_request import FieldNames, LoginRequest, Rules
 from webhook.rolecheck.role_ref import RoleRef
-from webhook.rolecheck.verdict import Finding, Level
+from webhook.sources.judgement import Part, Subject
 
+FIELDS = FieldNames(
+    kind="annotation",
+    role="`role`",
+    mount="`auth-path`",
+    namespace="`namespace`",
+    auth_type="`auth-type`",
+    audience="`agent-token-audience`",
+    token="`agent-service-account-token-volume-name`",  # noqa: S106 an annotation, no password
+    account="`serviceAccountName`",
+)
 _TOKEN_PATH_MEMBER = {"kubernetes": "token_path", "jwt": "path"}
-_KEY_OF = {  # the annotation a finding is about, where it is not the role
-    Reason.AUTH_MOUNT_UNKNOWN: "auth-path",
-    Reason.AUTH_MOUNT_NOT_COVERED: "auth-path",
-    Reason.AUTH_TYPE_MISMATCH: "auth-type",
-    Reason.SERVER_NOT_COVERED: "service",
-    Reason.TOKEN_VOLUME_MISSING: "agent-service-account-token-volume-name",
-}
 
 
-class Passed(Struct, frozen=True):
-    """What the check lets pass."""
+class AgentClaim(Struct, frozen=True):
+    """The login of a pod's agent."""
 
-    warnings: tuple[str, ...] = ()  # for the author
-    findings: tuple[str, ...] = ()  # reason codes, those for the operator too
+    request: LoginRequest
+    intent: Intent
+
+    def subject(self, part: Part) -> Subject:
+        """Return the annotation that says this part of the login."""
+        intent = self.intent
+        in_config = not intent.role and intent.auth_config.get("role")
+        key, value = {
+            Part.ROLE: ("auth-config-role" if in_config else "role", _role(intent)),
+            Part.MOUNT: ("auth-path", intent.auth_path),
+            Part.AUTH_TYPE: ("auth-type", intent.auth_type),
+            Part.SERVER: ("service", intent.address),
+            Part.TOKEN: ("agent-service-account-token-volume-name", intent.token_volume),
+        }[part]
+        return Subject(intent.annotation(key), value)
+
+    def reads(self) -> Iterator[Subject]:
+        """Yield the paths the agent reads itself; what a template reads is its author's."""
+        for secret in self.intent.secrets:
+            if secret.path and not (secret.template or secret.template_file):
+                yield Subject(self.intent.annotation(secret.key), secret.path)
 
 
 def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> str:
@@ -54,15 +70,15 @@ def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> 
     return next((audience for audience in audiences if audience and audience not in api_server), "")
 
 
-def login_request(
+def claims(
     pod: Pod, intent: Intent, token: LoginToken, plan: Plan, namespace: str, rules: Rules
-) -> LoginRequest:
-    """Return the login the agent of this pod will try.
+) -> tuple[AgentClaim, ...]:
+    """Return the logins the agents of this pod will try.
 
     Args:
         pod: as submitted.
         intent: what its author asks for.
-        token: what the agent logs in with.
+        token: what the agents log in with.
         plan: what is added; where the author patches the agents, their configuration is read from there.
         namespace: of the admission request; the pod's own may be empty.
         rules: the settings of the check.
@@ -73,8 +89,9 @@ def login_request(
     if inspected and (intent.sidecar_patch or intent.init_patch):
         patched = _of_agents(plan)
         wanted, inspected = patched or wanted, patched is not None
-    return LoginRequest(
+    request = LoginRequest(
         ref=RoleRef.parse(wanted.auth_path, wanted.namespace, role=wanted.role, server=wanted.server),
+        fields=FIELDS,
         auth_type=wanted.auth_type,
         service_account=service_account(spec),
         namespace=namespace,
@@ -83,6 +100,7 @@ def login_request(
         pod_name=(pod.metadata.name if pod.metadata else None) or "",
         config_inspected=inspected,
     )
+    return (AgentClaim(request, intent),)
 
 
 class _Wanted(Struct, frozen=True):
@@ -128,76 +146,3 @@ def _audience(wanted: _Wanted, token: LoginToken, rules: Rules) -> tuple[str, ..
     if wanted.token_file not in files:
         return None
     return (token.audience,) if token.audience else rules.default_token_audiences
-
-
-class _Remark(Struct, frozen=True):
-    """A finding, with the annotation it is about."""
-
-    key: str
-    value: str
-    finding: Finding
-
-
-def check(request: LoginRequest, intent: Intent, snapshot: Snapshot | None, rules: Rules, now: float) -> Passed:
-    """Let a pod pass, with warnings where something is doubtful; or refuse it.
-
-    Args:
-        request: the login its agent will try.
-        intent: what its author asks for; the secrets among it are checked against the role's policies.
-        snapshot: the roles, None when there are none (yet).
-        rules: the settings of the check.
-        now: seconds since 1970.
-
-    Raises:
-        Refused: the role would not accept the login or, where policies are enforced, not let it read a secret.
-    """
-    found = login.find(request, snapshot, rules, now)
-    verdict = login.judge(found, request, snapshot, rules)
-    remarks = [_Remark(*_subject(finding.reason, intent), finding) for finding in verdict.findings]
-    if snapshot is not None and isinstance(found, login.Target) and verdict.decision is not Level.DENY:
-        remarks += _of_secrets(intent, found, request, snapshot, rules, now)
-    if not remarks:
-        return _PASSED
-    if denies := [remark for remark in remarks if remark.finding.level is Level.DENY]:
-        raise _refusal(denies, intent)
-    return Passed(tuple(_warnings(remarks, intent)), tuple(str(remark.finding.reason) for remark in remarks))
-
-
-_PASSED = Passed()
-
-
-def _of_secrets(
-    intent: Intent, target: login.Target, request: LoginRequest, snapshot: Snapshot, rules: Rules, now: float
-) -> Iterator[_Remark]:
-    """Yield what the role's policies say of the paths the agent reads itself; what a template reads is its author's."""
-    if rules.policy_check is PolicyCheck.OFF or target.role.token.forbidden_policy:
-        return  # of a forbidden policy the login's verdict tells
-    reads = ReadAccess(target, request, snapshot, rules, now)
-    for secret in intent.secrets:
-        if secret.path and not (secret.template or secret.template_file) and (finding := reads.finding(secret.path)):
-            yield _Remark(secret.key, secret.path, finding)
-
-
-def _refusal(denies: Sequence[_Remark], intent: Intent) -> Refused:
-    """Word the first deny the author can mend, else the first."""
-    remark = next((remark for remark in denies if not remark.finding.for_operator), denies[0])
-    finding = remark.finding
-    return refused(finding.reason, intent.annotation(remark.key), finding.message, finding.remedy, value=remark.value)
-
-
-def _warnings(remarks: Iterable[_Remark], intent: Intent) -> Iterator[str]:
-    for remark in remarks:
-        if not remark.finding.for_operator:
-            yield warning(intent.annotation(remark.key), f"{remark.finding.message} ({remark.finding.reason})")
-
-
-def _subject(reason: Reason, intent: Intent) -> tuple[str, str]:
-    """Return the annotation a finding of the login is about, and its value."""
-    key = _KEY_OF.get(reason, "role" if intent.role or not intent.auth_config.get("role") else "auth-config-role")
-    value = {
-        "auth-path": intent.auth_path,
-        "auth-type": intent.auth_type,
-        "service": intent.address,
-        "agent-service-account-token-volume-name": intent.token_volume,
-    }.get(key)
-    return key, _role(intent) if value is None else value

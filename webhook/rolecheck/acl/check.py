@@ -89,7 +89,7 @@ def _worded(problem: Problem, request: LoginRequest, rules: Rules) -> Finding:
     is_soft = rules.policy_check is PolicyCheck.WARN or rules.mode is Mode.WARN
     if is_soft and problem.level is Level.DENY:
         problem = replace(problem, level=Level.WARN)
-    return finding(problem, subject_of(request), full=rules.disclosure is Disclosure.FULL)
+    return finding(problem, subject_of(request), request.fields, full=rules.disclosure is Disclosure.FULL)
 
 
 def _problem(value: str, grants: Grants, mounts: Mapping[str, SecretMount] | None) -> Problem | None:
