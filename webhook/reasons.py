@@ -176,7 +176,9 @@ CATALOGUE: dict[Reason, Entry] = {
         0, "The agent logs in with a method whose roles are not examined.", "Nothing to do."
     ),
     Reason.AGENT_CONFIG_NOT_INSPECTED: Entry(
-        0, "The agent's configuration comes from a ConfigMap and was not examined.", "Nothing to do."
+        0,
+        "An agent's configuration was not examined: it comes from a ConfigMap, or a container patch hides how the agent logs in.",
+        "Nothing to do; configure the agent by annotations to have the login checked.",
     ),
     Reason.BINDINGS_UNAVAILABLE: Entry(
         503,

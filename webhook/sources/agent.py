@@ -1,12 +1,12 @@
 """A pod's annotations, read as the login that its agents will try."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
-from webhook.core.inject.container_patch import config_of
+from webhook.core.inject.agents import SIDECAR_ONLY
 from webhook.core.inject.login_token import LoginToken
 from webhook.core.inject.names import API_TOKEN_PATH
 from webhook.core.inject.plan import Plan
@@ -16,7 +16,8 @@ from webhook.rolecheck.bindings.roles import KubernetesRole
 from webhook.rolecheck.bindings.snapshot import Snapshot
 from webhook.rolecheck.login_request import FieldNames, LoginRequest, Rules
 from webhook.rolecheck.role_ref import RoleRef
-from webhook.sources.judgement import Part, Subject
+from webhook.sources.agent_login import AgentLogin, of_container
+from webhook.sources.judgement import Part, Read, Subject
 
 FIELDS = FieldNames(
     kind="annotation",
@@ -28,7 +29,6 @@ FIELDS = FieldNames(
     token="`agent-service-account-token-volume-name`",  # noqa: S106 an annotation, no password
     account="`serviceAccountName`",
 )
-_TOKEN_PATH_MEMBER = {"kubernetes": "token_path", "jwt": "path"}
 
 
 class AgentClaim(Struct, frozen=True):
@@ -36,13 +36,16 @@ class AgentClaim(Struct, frozen=True):
 
     request: LoginRequest
     intent: Intent
+    patch: str = ""  # the annotation that makes it another login than the others say
 
     def subject(self, part: Part) -> Subject:
-        """Return the annotation that says this part of the login."""
+        """Return the annotation that says this part of the login; a patch is never shown, it may hold secrets."""
         intent = self.intent
+        if self.patch:
+            return Subject(intent.annotation(self.patch), None)
         in_config = not intent.role and intent.auth_config.get("role")
         key, value = {
-            Part.ROLE: ("auth-config-role" if in_config else "role", _role(intent)),
+            Part.ROLE: ("auth-config-role" if in_config else "role", intent.login_role),
             Part.MOUNT: ("auth-path", intent.auth_path),
             Part.AUTH_TYPE: ("auth-type", intent.auth_type),
             Part.SERVER: ("service", intent.address),
@@ -50,18 +53,18 @@ class AgentClaim(Struct, frozen=True):
         }[part]
         return Subject(intent.annotation(key), value)
 
-    def reads(self) -> Iterator[Subject]:
+    def reads(self) -> Iterator[Read]:
         """Yield the paths the agent reads itself; what a template reads is its author's."""
         for secret in self.intent.secrets:
             if secret.path and not (secret.template or secret.template_file):
-                yield Subject(self.intent.annotation(secret.key), secret.path)
+                yield Read(self.intent.annotation(secret.key), secret.path)
 
 
 def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> str:
     """Return the audience the role demands, "" where there is none, it is unknown, or it is one of the API server's."""
     if snapshot is None:
         return ""
-    ref = RoleRef.parse(intent.auth_path, intent.namespace, role=_role(intent), server=intent.address)
+    ref = RoleRef.parse(intent.auth_path, intent.namespace, role=intent.login_role, server=intent.address)
     role = login.known_role(ref, snapshot)
     if role is None:
         return ""
@@ -83,66 +86,56 @@ def claims(
         namespace: of the admission request; the pod's own may be empty.
         rules: the settings of the check.
     """
-    spec = pod.spec or Spec()
-    wanted = _Wanted.of_intent(intent)
-    inspected = not intent.configmap
-    if inspected and (intent.sidecar_patch or intent.init_patch):
-        patched = _of_agents(plan)
-        wanted, inspected = patched or wanted, patched is not None
-    request = LoginRequest(
-        ref=RoleRef.parse(wanted.auth_path, wanted.namespace, role=wanted.role, server=wanted.server),
-        fields=FIELDS,
-        auth_type=wanted.auth_type,
-        service_account=service_account(spec),
-        namespace=namespace,
-        audience=_audience(wanted, token, rules) if plan.token_is_ours else None,
-        expiration_s=token.expiration_s,
-        pod_name=(pod.metadata.name if pod.metadata else None) or "",
-        config_inspected=inspected,
-    )
-    return (AgentClaim(request, intent),)
+    who = _Who(pod, token, namespace, rules, plan.token_is_ours)
+    as_annotated = AgentLogin.of_intent(intent)
+    if intent.configmap or not (intent.sidecar_patch or intent.init_patch):
+        return (AgentClaim(who.request(as_annotated, inspected=not intent.configmap), intent),)
+    found: dict[LoginRequest, AgentClaim] = {}
+    for patch, container in _agents(plan, intent):
+        read = of_container(container, intent, token) if patch else as_annotated
+        request = who.request(read or as_annotated, inspected=read is not None)
+        found.setdefault(request, AgentClaim(request, intent, patch if read != as_annotated else ""))
+    return tuple(found.values()) or (AgentClaim(who.request(as_annotated, inspected=False), intent),)
 
 
-class _Wanted(Struct, frozen=True):
-    """The part of an agent's configuration that makes a login."""
+def _agents(plan: Plan, intent: Intent) -> Iterator[tuple[str, bytes]]:
+    """Yield the agents that are added, the one that stays first: the annotation that patches it, "" for none, and the container."""
+    has_init = plan.injection_type != SIDECAR_ONLY
+    init, stay = plan.init_agents[: int(has_init)], (*plan.init_agents[int(has_init) :], *plan.sidecars)
+    for container in stay:
+        yield "agent-json-patch" if intent.sidecar_patch else "", container
+    for container in init:
+        yield "agent-init-json-patch" if intent.init_patch else "", container
 
-    server: str
-    auth_type: str
-    auth_path: str
+
+class _Who(NamedTuple):
+    """Whose login it is."""
+
+    pod: Pod
+    token: LoginToken
     namespace: str
-    role: str
-    token_file: str  # "" for the default
+    rules: Rules
+    token_is_ours: bool
 
-    @classmethod
-    def of_intent(cls, intent: Intent) -> "_Wanted":
-        member = _TOKEN_PATH_MEMBER.get(intent.auth_type, "")
-        token_file = intent.auth_config.get(member, "")
-        return cls(intent.address, intent.auth_type, intent.auth_path, intent.namespace, _role(intent), token_file)
-
-
-def _of_agents(plan: Plan) -> _Wanted | None:
-    """Read the configuration of the agent that stays, else of the one that renders once; None where it cannot be read."""
-    for container in (*plan.sidecars, *reversed(plan.init_agents)):
-        config = config_of(container)
-        try:
-            method: Mapping[str, Any] = config["auto_auth"]["method"] if config else {}
-            inner = method.get("config") or {}
-            token_file = inner.get(_TOKEN_PATH_MEMBER.get(method["type"], ""), "")
-            namespace, role = method.get("namespace", ""), inner.get("role", "")
-            server = config["vault"]["address"] if config else ""
-            return _Wanted(server, method["type"], method["mount_path"], namespace, role, token_file)
-        except (KeyError, TypeError, AttributeError):
-            return None
-    return None
+    def request(self, login: AgentLogin, *, inspected: bool) -> LoginRequest:
+        """Return the login as a request."""
+        pod, token = self.pod, self.token
+        return LoginRequest(
+            ref=RoleRef.parse(login.auth_path, login.namespace, role=login.role, server=login.server),
+            fields=FIELDS,
+            auth_type=login.auth_type,
+            service_account=service_account(pod.spec or Spec()),
+            namespace=self.namespace,
+            audience=_audience(login, token, self.rules) if self.token_is_ours else None,
+            expiration_s=token.expiration_s,
+            pod_name=(pod.metadata.name if pod.metadata else None) or "",
+            config_inspected=inspected,
+        )
 
 
-def _role(intent: Intent) -> str:
-    return intent.role or intent.auth_config.get("role", "")
-
-
-def _audience(wanted: _Wanted, token: LoginToken, rules: Rules) -> tuple[str, ...] | None:
+def _audience(login: AgentLogin, token: LoginToken, rules: Rules) -> tuple[str, ...] | None:
     """Return the audiences of the token the agent reads, None where they are unknown."""
     files = ("", token.file, f"{API_TOKEN_PATH}/{token.file_name}")
-    if wanted.token_file not in files:
+    if not login.token_is_ours or login.token_file not in files:
         return None
     return (token.audience,) if token.audience else rules.default_token_audiences

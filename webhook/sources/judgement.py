@@ -14,8 +14,10 @@ from webhook.reasons import Reason
 from webhook.rolecheck import login
 from webhook.rolecheck.acl.check import ReadAccess
 from webhook.rolecheck.bindings.snapshot import Snapshot
-from webhook.rolecheck.login_request import LoginRequest, PolicyCheck, Rules
+from webhook.rolecheck.login_request import LoginRequest, Mode, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Finding, Level
+
+NOT_INSPECTED = str(Reason.AGENT_CONFIG_NOT_INSPECTED)
 
 
 class Part(StrEnum):
@@ -41,7 +43,14 @@ class Subject(NamedTuple):
     """A place of the object, and what stands there."""
 
     name: str  # as the object's author writes it, such as an annotation's whole key
-    value: str
+    value: str | None  # None: never shown
+
+
+class Read(NamedTuple):
+    """A path of Vault that is read, and the place that asks for it."""
+
+    name: str
+    path: str
 
 
 class Claim(Protocol):
@@ -54,7 +63,7 @@ class Claim(Protocol):
     def subject(self, part: Part) -> Subject:
         """Return where the object says this part of the login."""
 
-    def reads(self) -> Iterable[Subject]:
+    def reads(self) -> Iterable[Read]:
         """Return the paths of Vault that the login is for, each with the place that asks for it."""
 
 
@@ -64,7 +73,9 @@ class Judgement(Struct, frozen=True):
     claim: Claim  # the login that is refused, else the first
     refusal: Refused | None = None
     warnings: tuple[str, ...] = ()  # for the author
-    findings: tuple[str, ...] = ()  # reason codes of what was let pass, those for the operator too
+    findings: tuple[
+        str, ...
+    ] = ()  # reason codes of what was let pass, those for the operator too, and of what was not seen
 
 
 class _Remark(NamedTuple):
@@ -84,13 +95,16 @@ def judge(claims: Sequence[Claim], snapshot: Snapshot | None, rules: Rules, now:
         rules: the settings of the check.
         now: seconds since 1970.
     """
+    is_seen = rules.mode is Mode.OFF or all(claim.request.config_inspected for claim in claims)
+    unseen = () if is_seen else (NOT_INSPECTED,)
     remarks = [remark for claim in claims for remark in _remarks(claim, snapshot, rules, now)]
     if not remarks:
-        return Judgement(claims[0])
+        return Judgement(claims[0], findings=unseen)
     if denies := [remark for remark in remarks if remark.finding.level is Level.DENY]:
         return _refused(denies)
     warnings = dict.fromkeys(_warning(remark) for remark in remarks if not remark.finding.for_operator)
-    return Judgement(claims[0], None, tuple(warnings), tuple(str(remark.finding.reason) for remark in remarks))
+    findings = (*(str(remark.finding.reason) for remark in remarks), *unseen)
+    return Judgement(claims[0], None, tuple(warnings), findings)
 
 
 def _remarks(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float) -> list[_Remark]:
@@ -110,9 +124,9 @@ def _of_reads(claim: Claim, target: login.Target, snapshot: Snapshot, rules: Rul
     if rules.policy_check is PolicyCheck.OFF or target.role.token.forbidden_policy:
         return  # of a forbidden policy the login's verdict tells
     reads = ReadAccess(target, claim.request, snapshot, rules, now)
-    for subject in claim.reads():
-        if finding := reads.finding(subject.value):
-            yield _Remark(claim, subject, finding)
+    for name, path in claim.reads():
+        if finding := reads.finding(path):
+            yield _Remark(claim, Subject(name, path), finding)
 
 
 def _refused(denies: Sequence[_Remark]) -> Judgement:

@@ -39,7 +39,7 @@ def check(intent: Intent) -> None:
 
 
 def _check_login(intent: Intent) -> None:
-    if not intent.role and intent.auth_type == "kubernetes" and not intent.auth_config.get("role"):
+    if intent.auth_type == "kubernetes" and not intent.login_role:
         raise refused(
             Reason.ROLE_MISSING,
             intent.annotation("role"),
@@ -58,6 +58,15 @@ def _check_login(intent: Intent) -> None:
                 "Remove it for the default",
                 value="",
             )
+
+    if not {".", ".."}.isdisjoint(intent.auth_path.split("/")):
+        raise refused(
+            Reason.ANNOTATION_INVALID,
+            intent.annotation("auth-path"),
+            "`.` and `..` are no part of a path of Vault: the agent would fold them away and log in elsewhere",
+            "Write the mount's own path, such as auth/kubernetes",
+            value=intent.auth_path,
+        )
 
 
 def _check_token_file(intent: Intent) -> None:

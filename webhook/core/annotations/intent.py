@@ -119,6 +119,11 @@ class Intent(Struct, frozen=True, kw_only=True):
     disable_keep_alives: tuple[str, ...]
 
     @property
+    def login_role(self) -> str:
+        """Return the Vault role to log in to, "" where none is given: the annotation of its own beats the method's parameter."""
+        return self.role or self.auth_config.get("role", "")
+
+    @property
     def in_pod(self) -> AbstractSet[str]:
         """Return the keys, without prefix, that the pod itself gives."""
         return self.texts.keys()

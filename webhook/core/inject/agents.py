@@ -7,6 +7,8 @@ from webhook.core.inject.agent_config import AgentKind
 from webhook.core.inject.pod_settings import PodSettings, SidecarMode
 from webhook.core.pod import Spec
 
+SIDECAR_ONLY = "sidecar_only"
+
 
 class AgentSet(Struct, frozen=True):
     """The agents of one pod."""
@@ -22,7 +24,7 @@ class AgentSet(Struct, frozen=True):
         """Return the name the reference's metric has for it."""
         if self.init:
             return "init_and_sidecar" if self.sidecar else "init_only"
-        return "sidecar_only"
+        return SIDECAR_ONLY
 
 
 def agents_of(intent: Intent, pod_settings: PodSettings, spec: Spec) -> AgentSet:

@@ -7,7 +7,6 @@ A few bytes of `copy` double a container each time. So what an operation brings 
 takes out is not given back: the work is bounded by the limits below, whatever the operations are.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,19 +69,6 @@ def apply(intent: Intent, kind: AgentKind, container: bytes) -> bytes:
             "Correct the operation; paths are relative to the container",
         ) from error
     return _encode({member: value for member, value in patched.document.items() if value not in _EMPTY})
-
-
-def config_of(container: bytes) -> Mapping[str, Any] | None:
-    """Return the agent configuration a container, as JSON, is given; None when it has none we can read."""
-    for variable in msgspec.json.decode(container).get("env") or ():
-        if variable.get("name") in ("VAULT_CONFIG", "BAO_CONFIG"):
-            value = variable.get("value")
-            try:
-                config = msgspec.json.decode(base64.b64decode(value or ""))
-            except (ValueError, TypeError):
-                return None
-            return config if isinstance(config, dict) else None
-    return None
 
 
 def _what(error: Exception) -> str:
