@@ -29,6 +29,7 @@ from webhook.settings.read import Settings
 from webhook.sources import agent
 from webhook.sources.judgement import Claim, judge
 
+NAME_MAX = 256  # characters of a role or mount in log and audit
 WARNINGS_MAX = 16  # together below the 4,096 characters after which the API server drops the rest
 
 
@@ -83,7 +84,9 @@ class Admission:
         intent = self._reader.read(found)
         outcome.add(presets.enforce(intent, self._reader.usual(found.family), self._policy))
         outcome.add(intent.warnings)
-        agent_token = login_token.choose(pod, intent, self._pod_settings, self._pinned_audience(intent, snapshot))
+        agent_token = login_token.choose(
+            pod, intent, self._pod_settings, self._pinned_audience(request, pod, intent, snapshot)
+        )
         planned = plan.build(
             request, pod, intent, self._pod_settings, agent_token, marked=found.status == STATUS_INJECTED
         )
@@ -94,16 +97,16 @@ class Admission:
         outcome.patch = patch.encode(planned, pod.spec or Spec(), found.family)
         outcome.injection_type = planned.injection_type
 
-    def _pinned_audience(self, intent: Intent, snapshot: Snapshot | None) -> str:
+    def _pinned_audience(self, request: Review, pod: Pod, intent: Intent, snapshot: Snapshot | None) -> str:
         if (intent.token_audience or self._pod_settings.token_audience) != AUTO_AUDIENCE:
             return ""
-        return agent.pinned_audience(intent, snapshot, self._rules)
+        return agent.pinned_audience(pod, intent, snapshot, self._rules, request.namespace)
 
     def _check_role(self, claims: Sequence[Claim], snapshot: Snapshot | None, now: float, outcome: Outcome) -> None:
         """Refuse a pod whose role would not accept it; what is doubtful becomes warnings."""
         judgement = judge(claims, snapshot, self._rules, now)
         login_request = judgement.claim.request
-        outcome.role, outcome.mount = login_request.ref.role, login_request.ref.auth_path
+        outcome.role, outcome.mount = _shown(login_request.ref.role), _shown(login_request.ref.auth_path)
         if self._asks:
             outcome.question = question_of(login_request, policies=self._rules.policy_check is not PolicyCheck.OFF)
         if judgement.refusal is not None:
@@ -123,6 +126,11 @@ class Admission:
 
 def _annotations(pod: Pod) -> Mapping[str, str | None]:
     return (pod.metadata or Metadata()).annotations or {}
+
+
+def _shown(name: str) -> str:
+    """Return a name for log and audit: Vault's own are short, an author's may be of any size."""
+    return name if len(name) <= NAME_MAX else clean(name, NAME_MAX)
 
 
 def _malformed(problem: str) -> Answer:

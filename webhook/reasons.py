@@ -102,6 +102,7 @@ class Entry:
     message: str = ""  # the cause as a finding of the role check words it
     fixes: tuple[str, ...] = ()  # the remedy as a finding words it; the first that fits its line is used
     confirmable: bool = False  # newer data of its one role may lift the refusal
+    unbound: bool = False  # a refusal that says: the identity is not bound to the role, and may learn no more of it
     for_operator: bool = False  # as a warning, only an operator can do something about it
 
 
@@ -266,6 +267,7 @@ CATALOGUE: dict[Reason, Entry] = {
             "fix the role or the bindings file",
         ),
         confirmable=True,
+        unbound=True,
     ),
     Reason.ROLE_TYPE_NOT_USABLE: Entry(
         403,
@@ -273,6 +275,7 @@ CATALOGUE: dict[Reason, Entry] = {
         message='Vault role "{role}" is an OIDC role and accepts no token login',
         fixes=("`vault write {mount}/role/{role} role_type=jwt ...`",),
         confirmable=True,
+        unbound=True,
     ),
     Reason.ISSUER_MISMATCH: Entry(
         403,
@@ -293,6 +296,7 @@ CATALOGUE: dict[Reason, Entry] = {
         message='JWT role "{role}" is bound to another subject than system:serviceaccount:{ns}:{sa}',
         fixes=("correct `bound_subject` or the service account",),
         confirmable=True,
+        unbound=True,
     ),
     Reason.AUDIENCE_MISMATCH: Entry(
         403,
@@ -328,6 +332,7 @@ CATALOGUE: dict[Reason, Entry] = {
             "set {account_field}, or add it to bound_service_account_names",
         ),
         confirmable=True,
+        unbound=True,
     ),
     Reason.NAMESPACE_SELECTOR_INVALID: Entry(
         403,
@@ -339,6 +344,7 @@ CATALOGUE: dict[Reason, Entry] = {
             "use `matchLabels` only",
         ),
         confirmable=True,
+        unbound=True,
     ),
     Reason.NAMESPACE_SELECTOR_UNUSABLE: Entry(
         403,
@@ -346,6 +352,7 @@ CATALOGUE: dict[Reason, Entry] = {
         message='role "{role}" relies on a namespace selector but {mount} has no reviewer credential to read namespaces',
         fixes=("`vault write {mount}/config token_reviewer_jwt=@<file> ...`",),
         confirmable=True,
+        unbound=True,
     ),
     Reason.NAMESPACE_NOT_BOUND: Entry(
         403,
@@ -358,6 +365,7 @@ CATALOGUE: dict[Reason, Entry] = {
             "add it to bound_service_account_namespaces of the role",
         ),
         confirmable=True,
+        unbound=True,
     ),
     Reason.NAMESPACE_LABELS_UNKNOWN: Entry(
         0,
@@ -398,6 +406,7 @@ CATALOGUE: dict[Reason, Entry] = {
             "fix `bound_claims`",
         ),
         confirmable=True,
+        unbound=True,
     ),
     Reason.CLAIM_UNDECIDABLE: Entry(
         0,

@@ -308,9 +308,9 @@ class TestPathsThatAClientMayFold:
 
 class TestKnownRole:
     def test_it_is_found_whatever_the_age_of_the_data(self) -> None:
-        role = known_role(claim().ref, snapshot(fetchedAt="2020-01-01T00:00:00Z"))
-        assert role is not None
-        assert role.name == "shop"
+        target = known_role(claim().ref, snapshot(fetchedAt="2020-01-01T00:00:00Z"))
+        assert target is not None
+        assert target.role.name == "shop"
 
     @pytest.mark.parametrize(
         "asked", [{"role": "nobody"}, {"role": "unread"}, {"auth_path": "auth/other"}, {"server": "https://other:8200"}]
@@ -327,6 +327,14 @@ class TestWords:
         verdict = check(claim(service_account="other"), snapshot(), STRICT, None)
         assert verdict.message == 'service account "other" is not bound to Vault role "shop" on auth/kubernetes'
         assert "web" not in verdict.message + verdict.findings[0].remedy
+
+    def test_who_is_not_bound_learns_no_more_although_the_servers_order_stays(self) -> None:
+        verdict = check(claim(service_account="other", audience=("x",)), snapshot(), STRICT, None)
+        assert [finding.reason for finding in verdict.findings] == ["AudienceMismatch", "ServiceAccountNotBound"]
+        assert verdict.message == "the role expects another audience than the agent's token carries"
+        assert verdict.findings[0].remedy == ""
+        full = Rules(disclosure=Disclosure.FULL)
+        assert '"vault"' in check(claim(service_account="other", audience=("x",)), snapshot(), full, None).message
 
     def test_full_disclosure_names_what_is_bound_and_similar_roles(self) -> None:
         full = Rules(disclosure=Disclosure.FULL)

@@ -15,6 +15,7 @@ from webhook.rolecheck.role_ref import RoleRef
 
 ANSWER_WITHIN_S = 1.0  # whatever happens behind the question
 LINE_MAX_BYTES = 1 << 16  # of a question
+NAMES_MAX = 1_024  # characters of namespace, mount and role; Vault's own names are far below
 ASKED_MAX = 500  # roles told in one line
 
 # Refusals that newer data of one role may lift; the others are about data as a whole, or about the pod alone.
@@ -43,9 +44,9 @@ class Failure(Struct, frozen=True):
 
 
 def question_of(request: LoginRequest, *, policies: bool = False) -> Question | None:
-    """Return the question about a login's role; None where it names none."""
+    """Return the question about a login's role; None where it names none that Vault can have."""
     ref = request.ref
-    if not ref.mount or not ref.role:
+    if not ref.mount or not ref.role or len(ref.namespace) + len(ref.mount) + len(ref.role) > NAMES_MAX:
         return None
     return Question(RoleRef(ref.namespace, ref.mount, ref.name), request.namespace, policies)
 

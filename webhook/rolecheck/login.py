@@ -4,13 +4,13 @@ What is found is a Problem, put into words only then: an allowed login builds no
 To add a check: a function in kubernetes.py or jwt.py, and its Reason with a row of reasons.py in the order of the checks.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from webhook.reasons import RANK, Reason
+from webhook.reasons import CATALOGUE, RANK, Reason
 from webhook.rolecheck import jwt, kubernetes
 from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.roles import JwtRole, Role
@@ -18,7 +18,7 @@ from webhook.rolecheck.bindings.snapshot import ROLE_TYPES, AuthMount, RoleState
 from webhook.rolecheck.login_request import Disclosure, Lapse, LoginRequest, Mode, Rules
 from webhook.rolecheck.role_ref import RoleRef, has_dots
 from webhook.rolecheck.verdict import Level, Problem, Verdict, softened, verdict
-from webhook.rolecheck.wording import finding
+from webhook.rolecheck.wording import finding, withheld
 
 ALLOWED = Verdict(Level.ALLOW, Reason.ALLOWED)
 NOT_CHECKED = Verdict(Level.ALLOW, Reason.AUTH_TYPE_NOT_CHECKED)
@@ -28,6 +28,7 @@ TOKEN_FILE_TYPES = ("token_file", "token-file")  # the agent logs in nowhere
 TOKEN_TYPES = ("kubernetes", "jwt")  # the agent sends the pod's service account token
 
 _LAPSE_LEVEL = {Lapse.OPEN: Level.WARN, Lapse.CLOSED: Level.DENY}
+_ADDRESS_MAX = 2_048  # characters; the library keeps what it parsed, and no address of a server is longer
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -68,12 +69,20 @@ def judge(found: Resolution, request: LoginRequest, snapshot: Snapshot | None, r
         return found
     if isinstance(found, Problem):
         return _judged((found,), request, rules)
-    attempt = Attempt(request, found.mount, rules, _labels(request, snapshot))
-    role = found.role
-    problems = jwt.problems(role, attempt) if isinstance(role, JwtRole) else kubernetes.problems(role, attempt)
+    problems = _problems(found, request, snapshot, rules)
     if not problems:
         return ALLOWED
     return _judged(problems, request, rules)
+
+
+def _problems(target: Target, request: LoginRequest, snapshot: Snapshot | None, rules: Rules) -> list[Problem]:
+    attempt = Attempt(request, target.mount, rules, _labels(request, snapshot))
+    role = target.role
+    return jwt.problems(role, attempt) if isinstance(role, JwtRole) else kubernetes.problems(role, attempt)
+
+
+def _shows_unbound(problems: Iterable[Problem]) -> bool:
+    return any(problem.level is Level.DENY and CATALOGUE[problem.reason].unbound for problem in problems)
 
 
 def resolve(request: LoginRequest, snapshot: Snapshot | None, rules: Rules, now: float | None) -> Resolution:
@@ -122,13 +131,18 @@ def _resolve_role(request: LoginRequest, mount: AuthMount, rules: Rules) -> Reso
     return Target(mount, role)
 
 
-def known_role(ref: RoleRef, snapshot: Snapshot) -> Role | None:
-    """Return the role, None where the data know nothing of its server, its mount or its bindings; their age does not count."""
+def known_role(ref: RoleRef, snapshot: Snapshot) -> Target | None:
+    """Return the role at its mount, None where the data know nothing of its server, its mount or its bindings; their age does not count."""
     mount = snapshot.auth_mount(ref.namespace, ref.mount)
     if mount is None or mount.type not in ROLE_TYPES or not _is_covered(ref.server, snapshot.server_address):
         return None
     role = mount.role(ref.role)
-    return None if isinstance(role, RoleState) else role
+    return None if isinstance(role, RoleState) else Target(mount, role)
+
+
+def is_bound(target: Target, request: LoginRequest, snapshot: Snapshot, rules: Rules) -> bool:
+    """Tell whether account and namespace are bound to the role, as far as they are known."""
+    return not _shows_unbound(_problems(target, request, snapshot, rules))
 
 
 def _unusable(ref: RoleRef) -> dict[str, str]:
@@ -149,7 +163,9 @@ def _staleness(snapshot: Snapshot, mount: AuthMount | None, rules: Rules, now: f
 
 def _is_covered(claimed: str, known: str) -> bool:
     """Tell whether the data may speak of the request's server: always where either address is not given."""
-    return not known or not claimed or claimed == known or _origin(claimed) == _origin(known)
+    if not known or not claimed or claimed == known:
+        return True
+    return len(claimed) <= _ADDRESS_MAX and _origin(claimed) == _origin(known)
 
 
 def _origin(address: str) -> tuple[str, str, int | None, str]:
@@ -168,12 +184,19 @@ def _labels(request: LoginRequest, snapshot: Snapshot | None) -> Mapping[str, st
     return snapshot.namespaces.get(request.namespace)
 
 
-def _judged(problems: Iterable[Problem], request: LoginRequest, rules: Rules) -> Verdict:
-    """Put the problems into words and order."""
+def _judged(problems: Sequence[Problem], request: LoginRequest, rules: Rules) -> Verdict:
+    """Put the problems into words and order; whoever is not bound to the role learns nothing else of it, unless all is told."""
     subject = subject_of(request)
     full = rules.disclosure is Disclosure.FULL
     ordered = sorted(problems, key=lambda problem: (problem.level is not Level.DENY, RANK[problem.reason]))
-    strict = verdict((finding(problem, subject, request.fields, full=full) for problem in ordered), ALLOWED)
+    keeps_quiet = not full and _shows_unbound(problems)
+    findings = (
+        withheld(problem)
+        if keeps_quiet and not CATALOGUE[problem.reason].unbound
+        else finding(problem, subject, request.fields, full=full)
+        for problem in ordered
+    )
+    strict = verdict(findings, ALLOWED)
     return softened(strict) if rules.mode is Mode.WARN else strict
 
 

@@ -42,6 +42,14 @@ def finding(problem: Problem, subject: Mapping[str, Any], fields: FieldNames, *,
     )
 
 
+def withheld(problem: Problem) -> Finding:
+    """Put a problem into words that name nothing of the role."""
+    entry = CATALOGUE[problem.reason]
+    message = entry.cause[0].lower() + entry.cause[1:].rstrip(".")
+    operators = problem.level is Level.WARN and entry.for_operator
+    return Finding(level=problem.level, reason=problem.reason, message=message, hint="", for_operator=operators)
+
+
 def general(reason: Reason, fields: FieldNames) -> str:
     """Return the remedy for a page about all reasons: names in angle brackets, fields as that source has them."""
     entry = CATALOGUE[reason]

@@ -14,7 +14,7 @@ from webhook.core.pod import Pod, Spec, service_account
 from webhook.rolecheck import login
 from webhook.rolecheck.bindings.roles import KubernetesRole
 from webhook.rolecheck.bindings.snapshot import Snapshot
-from webhook.rolecheck.login_request import FieldNames, LoginRequest, Rules
+from webhook.rolecheck.login_request import Disclosure, FieldNames, LoginRequest, Rules
 from webhook.rolecheck.role_ref import RoleRef
 from webhook.sources.agent_login import AgentLogin, of_container
 from webhook.sources.judgement import Part, Read, Subject
@@ -60,14 +60,21 @@ class AgentClaim(Struct, frozen=True):
                 yield Read(self.intent.annotation(secret.key), secret.path)
 
 
-def pinned_audience(intent: Intent, snapshot: Snapshot | None, rules: Rules) -> str:
-    """Return the audience the role demands, "" where there is none, it is unknown, or it is one of the API server's."""
+def pinned_audience(pod: Pod, intent: Intent, snapshot: Snapshot | None, rules: Rules, namespace: str) -> str:
+    """Return the audience the role demands, "" where there is none, it is unknown, or it is one of the API server's.
+
+    Unless all is told, whoever is not bound to the role does not learn it this way either.
+    """
     if snapshot is None:
         return ""
     ref = RoleRef.parse(intent.auth_path, intent.namespace, role=intent.login_role, server=intent.address)
-    role = login.known_role(ref, snapshot)
-    if role is None:
+    target = login.known_role(ref, snapshot)
+    if target is None:
         return ""
+    request = LoginRequest(ref=ref, service_account=service_account(pod.spec or Spec()), namespace=namespace)
+    if rules.disclosure is not Disclosure.FULL and not login.is_bound(target, request, snapshot, rules):
+        return ""
+    role = target.role
     audiences = (role.audience,) if isinstance(role, KubernetesRole) else role.audiences
     api_server = rules.api_server_audiences or ()
     return next((audience for audience in audiences if audience and audience not in api_server), "")

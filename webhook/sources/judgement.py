@@ -10,11 +10,11 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from webhook.core.refusal import Refused, refused, warning
-from webhook.reasons import Reason
+from webhook.reasons import CATALOGUE, Reason
 from webhook.rolecheck import login
 from webhook.rolecheck.acl.check import ReadAccess
 from webhook.rolecheck.bindings.snapshot import Snapshot
-from webhook.rolecheck.login_request import LoginRequest, Mode, PolicyCheck, Rules
+from webhook.rolecheck.login_request import Disclosure, LoginRequest, Mode, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Finding, Level
 
 NOT_INSPECTED = str(Reason.AGENT_CONFIG_NOT_INSPECTED)
@@ -100,6 +100,7 @@ def judge(claims: Sequence[Claim], snapshot: Snapshot | None, rules: Rules, now:
     remarks = [remark for claim in claims for remark in _remarks(claim, snapshot, rules, now)]
     if not remarks:
         return Judgement(claims[0], findings=unseen)
+    remarks.sort(key=lambda remark: not _is_unbound(remark))  # who asks comes before what the role says else
     if denies := [remark for remark in remarks if remark.finding.level is Level.DENY]:
         return _refused(denies)
     warnings = dict.fromkeys(_warning(remark) for remark in remarks if not remark.finding.for_operator)
@@ -114,9 +115,16 @@ def _remarks(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float) 
     remarks = [
         _Remark(claim, claim.subject(_PART_OF.get(finding.reason, Part.ROLE)), finding) for finding in verdict.findings
     ]
-    if snapshot is not None and isinstance(found, login.Target) and verdict.decision is not Level.DENY:
+    if verdict.decision is Level.DENY or snapshot is None or not isinstance(found, login.Target):
+        return remarks
+    if rules.disclosure is Disclosure.FULL or not any(_is_unbound(remark) for remark in remarks):
         remarks += _of_reads(claim, found, snapshot, rules, now)
     return remarks
+
+
+def _is_unbound(remark: _Remark) -> bool:
+    """Tell whether the finding says that the identity is not bound to the role; in a mode that only warns there is more."""
+    return CATALOGUE[remark.finding.reason].unbound
 
 
 def _of_reads(claim: Claim, target: login.Target, snapshot: Snapshot, rules: Rules, now: float) -> Iterator[_Remark]:
