@@ -19,8 +19,9 @@ from webhook.core.annotations.read import Found, find
 from webhook.core.inject import login_token, patch, plan, skip
 from webhook.core.inject.pod_settings import AUTO_AUDIENCE
 from webhook.core.pod import Metadata, Pod, Spec
-from webhook.core.refusal import Refused, clean, refused, warning
+from webhook.core.refusal import MESSAGE_MAX, Refused, refused, warning
 from webhook.core.review import PodError, Review, ReviewError
+from webhook.one_line import clean
 from webhook.reasons import Reason
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.rolecheck.confirmation import question_of
@@ -134,7 +135,9 @@ def _shown(name: str) -> str:
 
 
 def _malformed(problem: str) -> Answer:
-    body = msgspec.json.encode({"error": clean(problem), "remedy": "send an AdmissionReview of admission.k8s.io/v1"})
+    body = msgspec.json.encode(
+        {"error": clean(problem, MESSAGE_MAX), "remedy": "send an AdmissionReview of admission.k8s.io/v1"}
+    )
     return Answer(status=400, body=body, decision=MALFORMED, reason="NoReview")
 
 

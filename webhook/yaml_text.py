@@ -26,7 +26,7 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarstring import LiteralScalarString
 
-from webhook.rolecheck.bindings.vault_values import clean
+from webhook.one_line import clean
 from webhook.yaml_tree import (
     NESTING_MAX,
     NUMBER_LENGTH_MAX,

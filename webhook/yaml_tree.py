@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from webhook.rolecheck.bindings.vault_values import clean
+from webhook.one_line import clean
 
 NESTING_MAX = (
     100  # levels, aliases followed; schemas of custom resources, the deepest things people apply, have some 60

@@ -8,22 +8,19 @@ import msgspec
 import pytest
 
 from webhook.answer import Answer, Outcome
-from webhook.rolecheck.bindings.load import load
+from webhook.rolecheck.bindings.load import load_json
 from webhook.rolecheck.confirmation import Question
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.server.confirmation_client import ConfirmationClient
 
 DOCUMENT = {"apiVersion": "vault-bindings/v1", "kind": "BindingSnapshot", "auth": []}
 
 
-def no_yaml(_text):
-    return iter(())
-
-
-SNAPSHOT = load(json.dumps(DOCUMENT).encode(), no_yaml)
+SNAPSHOT = load_json(json.dumps(DOCUMENT).encode())
 
 
 def refusal(role="web", namespace="shop"):
-    question = Question("", "kubernetes", role, namespace)
+    question = Question(RoleRef("", "kubernetes", role), namespace)
     return Answer(
         status=200, body=b"", decision="refused", reason="RoleNotFound", outcome=Outcome(role=role, question=question)
     )
@@ -71,11 +68,11 @@ def test_a_question_carries_who_asks(path):
 
     decision, asked = asyncio.run(act())
     assert decision == "injected"
-    assert [(question["peer"], question["kube_namespace"], question["role"]) for question in asked] == [
-        ("10.0.0.7", "shop", "web")
+    assert [(question["peer"], question["kube_namespace"], question["ref"][:3]) for question in asked] == [
+        ("10.0.0.7", "shop", ["", "kubernetes", "web"])
     ]
 
 
 def test_a_question_of_an_older_server_has_no_peer():
-    line = b'{"namespace": "", "mount": "kubernetes", "role": "web", "kube_namespace": "shop"}'
+    line = b'{"ref": ["", "kubernetes", "web"], "kube_namespace": "shop"}'
     assert msgspec.json.decode(line, type=Question).peer == ""

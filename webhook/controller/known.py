@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from webhook.rolecheck.bindings.roles import RoleShape
+from webhook.rolecheck.bindings.roles import RoleShape, policy_names, with_default
 from webhook.rolecheck.bindings.snapshot import JWT_TYPES, KUBERNETES, ROLE_TYPES
 from webhook.rolecheck.role_ref import RoleRef
 
@@ -172,14 +172,16 @@ def _chosen(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: fields[name] for name in names if fields.get(name) is not None}
 
 
-def policies_of(role: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of the policies a role's token has, as Vault keeps them."""
-    named = role.get("token_policies") or role.get("policies") or ()
-    for name in named.split(",") if isinstance(named, str) else named:
-        if cleaned := str(name).strip().lower():
-            yield cleaned
-    if not role.get("token_no_default_policy"):
-        yield "default"
+def policies_of(role: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the policies a role's token has, as Vault keeps them."""
+    named = _names(role.get("token_policies")) or _names(role.get("policies"))
+    return with_default(policy_names(named), unless=bool(role.get("token_no_default_policy")))
+
+
+def _names(written: object) -> tuple[str, ...] | str:
+    return (
+        written if isinstance(written, str) else tuple(map(str, written)) if isinstance(written, (list, tuple)) else ()
+    )
 
 
 def type_of(config: Mapping[str, Any] | None, roles: Iterable[Mapping[str, Any]]) -> str:

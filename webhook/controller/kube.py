@@ -6,7 +6,7 @@ import urllib3.exceptions
 from kubernetes import client, config
 
 from webhook.controller.errors import DeniedError, MalformedError, SourceError, UnreachableError
-from webhook.rolecheck.bindings.vault_values import clean
+from webhook.one_line import clean
 from webhook.settings.control import Control
 
 PAGE = 500  # namespaces in one answer

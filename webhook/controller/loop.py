@@ -17,7 +17,7 @@ from webhook.controller import bindings_file, schedule
 from webhook.controller.errors import DeniedError, MalformedError, NoRouteError, RefusedError, SourceError
 from webhook.controller.known import Key
 from webhook.controller.reading import Result, Shared, VaultReader
-from webhook.rolecheck.bindings.load import BindingsError, load
+from webhook.rolecheck.bindings.load import BindingsError, load_json
 from webhook.settings.control import Control
 
 IN_FLIGHT = 4  # texts read at once
@@ -157,7 +157,7 @@ class Loop:
         if is_empty or encoded == self._written:
             return
         try:
-            load(encoded, _no_yaml)
+            load_json(encoded)
             bindings_file.write(Path(self._control.document), encoded)
         except (BindingsError, OSError) as error:
             self._shared.changed = True
@@ -250,7 +250,3 @@ class Loop:
     def _beat(self) -> float:
         self.health.beat = self._clock.steady()
         return self.health.beat
-
-
-def _no_yaml(text: bytes) -> Any:
-    raise ValueError(f"{len(text)} bytes that are no JSON")

@@ -23,7 +23,7 @@ from webhook.controller.errors import (
 from webhook.controller.known import NEVER, Body, Key, Known, KnownMount, MountKey
 from webhook.controller.kube import Namespaces
 from webhook.controller.session import BUCKET_WAIT_S, Session
-from webhook.rolecheck.bindings.load import API_VERSION, KIND, BindingsError, load
+from webhook.rolecheck.bindings.load import API_VERSION, KIND, BindingsError, load_json
 from webhook.rolecheck.bindings.snapshot import KUBERNETES, ROLE_TYPES
 from webhook.settings.control import Control
 
@@ -373,10 +373,6 @@ def _check(fields: dict[str, Any], mount_type: str) -> None:
     mount = {"path": "mount", "type": kind, "roles": {"role": knowledge.trimmed(fields)}}
     document = msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "auth": [mount]})
     try:
-        load(document, _no_yaml)
+        load_json(document)
     except BindingsError as error:
         raise MalformedError(str(error)) from error
-
-
-def _no_yaml(text: bytes) -> Iterator[object]:
-    raise ValueError(f"{len(text)} bytes that are no JSON")

@@ -25,7 +25,7 @@ from webhook.controller.errors import (
     UninitialisedError,
     UnreachableError,
 )
-from webhook.rolecheck.bindings.vault_values import clean
+from webhook.one_line import clean
 
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 5.0

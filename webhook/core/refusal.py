@@ -1,15 +1,12 @@
 """Why a pod is refused, in one line for whoever ran kubectl: `SUBJECT "VALUE": problem. Remedy. (Reason)`."""
 
-import re
-import unicodedata
-
+from webhook.one_line import clean, cut
 from webhook.reasons import CATALOGUE, Reason
 
 MESSAGE_MAX = 300  # characters; what an event and a terminal show whole
 VALUE_MAX = 60
 WARNING_MAX = 240  # the API server cuts at 256 once there is much to say
 WARNING_PREFIX = "vault-webhook: "
-_BLANKS = re.compile(r"\s+")
 
 
 class Refused(Exception):  # noqa: N818 an outcome with a name of the domain, as `allowed: false` is
@@ -41,23 +38,12 @@ def refused(
     """
     shown = "" if value is None else f' "{"***" if secret else clean(value, VALUE_MAX)}"'
     tail = f" ({reason})"
-    head = f"{clean(subject, 100)}{shown}: {clean(problem)}." + (f" {clean(remedy)}." if remedy else "")
+    head = f"{clean(subject, 100)}{shown}: {clean(problem, MESSAGE_MAX)}." + (
+        f" {clean(remedy, MESSAGE_MAX)}." if remedy else ""
+    )
     return Refused(reason, cut(head, MESSAGE_MAX - len(tail)) + tail)
 
 
 def warning(subject: str, problem: str) -> str:
     """Build a warning for kubectl: one line, our name in front, at most WARNING_MAX characters."""
-    return cut(f"{WARNING_PREFIX}{clean(subject, 100)}: {clean(problem)}", WARNING_MAX)
-
-
-def clean(text: str, longest: int = MESSAGE_MAX) -> str:
-    """Make a text fit for one line: blanks joined, anything that would not print replaced by `?`, then cut."""
-    one_line = _BLANKS.sub(" ", text[: 4 * longest])
-    if not (one_line.isascii() and one_line.isprintable()):
-        one_line = "".join(c if c == " " or unicodedata.category(c)[0] not in "CZ" else "?" for c in one_line)
-    return cut(one_line, longest)
-
-
-def cut(text: str, longest: int) -> str:
-    """Shorten a text to `longest` characters, an ellipsis telling that it was."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return cut(f"{WARNING_PREFIX}{clean(subject, 100)}: {clean(problem, MESSAGE_MAX)}", WARNING_MAX)

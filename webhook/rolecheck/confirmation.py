@@ -60,19 +60,17 @@ def overlay(snapshot: Snapshot, newer: Snapshot, question: Question) -> Snapshot
     key = (ref.namespace, ref.mount)
     found = newer.auth_mounts.get(key)
     if found is None:
-        return replace(snapshot, namespaces={**snapshot.namespaces, **newer.namespaces}, cache={})
+        return replace(snapshot, namespaces={**snapshot.namespaces, **newer.namespaces})
     policies = snapshot.policies
     role = found.role(ref.role)
     if question.policies and newer.policies is not None and not isinstance(role, RoleState):
-        names = {*role.token.policies, *(() if role.token.no_default_policy else ("default",))}
-        policies = _with_policies(snapshot.policies or {}, newer, ref.namespace, names)
+        policies = _with_policies(snapshot.policies or {}, newer, ref.namespace, role.token.policy_names)
     return replace(
         snapshot,
         auth_mounts={**snapshot.auth_mounts, key: _with_role(snapshot.auth_mounts.get(key), found, ref.role)},
         policies=policies,
         policies_are_complete=snapshot.policies_are_complete and snapshot.policies is not None,
         namespaces={**snapshot.namespaces, **newer.namespaces},
-        cache={},
     )
 
 
@@ -88,7 +86,6 @@ def _with_role(mount: AuthMount | None, found: AuthMount, role: str) -> AuthMoun
         complete=found.complete if role not in texts else mount.complete,
         texts=texts,
         selectors={**mount.selectors, **found.selectors},
-        _roles={},
     )
 
 

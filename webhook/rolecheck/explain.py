@@ -6,20 +6,23 @@ A case holds `bindings` (a document, or null), `request` and `identity`, perhaps
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
+from webhook.one_line import clean
 from webhook.rolecheck import login
 from webhook.rolecheck.acl.check import check_path
 from webhook.rolecheck.bindings.load import BindingsError, load
 from webhook.rolecheck.bindings.selector import ParseYaml
 from webhook.rolecheck.bindings.snapshot import Snapshot
-from webhook.rolecheck.bindings.vault_values import clean, unix_time
-from webhook.rolecheck.login_request import Disclosure, Lapse, LoginRequest, Mode, PolicyCheck, Rules
+from webhook.rolecheck.bindings.vault_values import unix_time
+from webhook.rolecheck.login_request import LoginRequest, Rules
 from webhook.rolecheck.role_ref import RoleRef
-from webhook.rolecheck.verdict import Level, Verdict
+from webhook.rolecheck.verdict import Verdict
+
+T = TypeVar("T")
 
 
 class CaseError(ValueError):
@@ -35,38 +38,11 @@ class _Request(msgspec.Struct, rename="camel", kw_only=True):
     secret_path: str | None = None
 
 
-class _Identity(msgspec.Struct, rename="camel", kw_only=True):
-    service_account: str = ""
-    namespace: str = ""
-    namespace_labels: dict[str, str] | None = None
-    audience: tuple[str, ...] | None = None
-    expiration_seconds: int | None = None
-    issuer: str | None = None
-    uid: str | None = None
-    pod_name: str | None = None
-    has_token: bool = True
-
-
-class _Settings(msgspec.Struct, rename="camel", kw_only=True):
-    mode: Mode = Mode.ENFORCE
-    policy_check: PolicyCheck | None = None
-    on_unavailable: Lapse = Lapse.OPEN
-    on_stale: Lapse = Lapse.OPEN
-    max_staleness_seconds: float = 900
-    wildcard: Level = Level.WARN
-    require_audience: str = "off"
-    api_server_audiences: tuple[str, ...] | None = None
-    default_token_audiences: tuple[str, ...] | None = None
-    cluster_issuer: str | None = None
-    lifetime_advisories: bool = False
-    disclosure: Disclosure = Disclosure.MINIMAL
-
-
 class _Case(msgspec.Struct, kw_only=True):
     request: _Request
-    identity: _Identity
+    identity: dict[str, Any]  # of a LoginRequest
     bindings: dict[str, Any] | None = None
-    settings: _Settings | None = None
+    settings: dict[str, Any] | None = None  # Rules
     now: str | None = None
 
 
@@ -89,15 +65,12 @@ def explain(case: Mapping[str, Any], parse_yaml: ParseYaml) -> dict[str, Any]:
 
 
 def _read(case: Mapping[str, Any]) -> _Case:
-    try:
-        return msgspec.convert(dict(case), _Case)
-    except msgspec.ValidationError as error:
-        raise CaseError(clean(error, 200)) from error
+    return _converted(dict(case), _Case)
 
 
 def _judge(case: _Case, parse_yaml: ParseYaml) -> Verdict:
     snapshot, now = _snapshot(case, parse_yaml), _now(case)
-    login_request, rules = _login_request(case), _rules(case.settings or _Settings())
+    login_request, rules = _login_request(case), _rules(case.settings or {})
     path = case.request.secret_path
     if path is None:
         return login.check(login_request, snapshot, rules, now)
@@ -124,42 +97,26 @@ def _now(case: _Case) -> float | None:
 
 
 def _login_request(case: _Case) -> LoginRequest:
-    request, identity = case.request, case.identity
-    return LoginRequest(
-        ref=RoleRef.parse(request.auth_path, request.vault_namespace, role=request.role, server=request.server),
-        auth_type=request.auth_type,
-        service_account=identity.service_account,
-        namespace=identity.namespace,
-        namespace_labels=identity.namespace_labels,
-        audience=identity.audience,
-        expiration_s=identity.expiration_seconds,
-        issuer=identity.issuer or "",
-        uid=identity.uid or "",
-        pod_name=identity.pod_name or "",
-        has_token=identity.has_token,
-    )
+    request = case.request
+    ref = RoleRef.parse(request.auth_path, request.vault_namespace, role=request.role, server=request.server)
+    who = {"serviceAccount": "", "namespace": ""} | _given(case.identity)
+    return _converted({**who, "authType": request.auth_type, "ref": ref}, LoginRequest)
 
 
-def _rules(settings: _Settings) -> Rules:
-    return Rules(
-        mode=settings.mode,
-        policy_check=settings.policy_check or PolicyCheck.DENY,
-        on_unavailable=settings.on_unavailable,
-        on_stale=settings.on_stale,
-        max_staleness_s=settings.max_staleness_seconds,
-        wildcard=settings.wildcard,
-        require_audience=_level(settings.require_audience),
-        api_server_audiences=settings.api_server_audiences,
-        default_token_audiences=settings.default_token_audiences,
-        cluster_issuer=settings.cluster_issuer or "",
-        lifetime_advisories=settings.lifetime_advisories,
-        disclosure=settings.disclosure,
-    )
+def _rules(settings: Mapping[str, Any]) -> Rules:
+    """Return the settings; a policy check that is not given denies, and `off` is a level's other name for `allow`."""
+    given = {"policyCheck": "deny"} | _given(settings)
+    if given.get("requireAudience") == "off":
+        given["requireAudience"] = "allow"
+    return _converted(given, Rules)
 
 
-def _level(name: str) -> Level:
-    """Return the level a setting names; `off` is spelled allow here."""
+def _given(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _converted(members: dict[str, Any], kind: type[T]) -> T:
     try:
-        return Level.ALLOW if name == "off" else Level(name)
-    except ValueError as error:
-        raise CaseError(f"requireAudience: {clean(name)} is none of off, warn, deny") from error
+        return msgspec.convert(members, kind)
+    except msgspec.ValidationError as error:
+        raise CaseError(clean(error, 200)) from error

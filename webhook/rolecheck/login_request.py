@@ -9,6 +9,12 @@ from webhook.rolecheck.role_ref import RoleRef
 from webhook.rolecheck.verdict import Level
 
 
+def _in_a_case(name: str) -> str:
+    """Return a member's name as a case of explain.py spells it: `expiration_s` is `expirationSeconds`."""
+    head, *rest = (f"{name[:-2]}_seconds" if name.endswith("_s") else name).split("_")
+    return head + "".join(map(str.capitalize, rest))
+
+
 class Mode(StrEnum):
     """What a check does with what it finds."""
 
@@ -39,7 +45,7 @@ class Disclosure(StrEnum):
     FULL = "full"  # bound patterns and similar role names too
 
 
-class Rules(Struct, frozen=True, kw_only=True):
+class Rules(Struct, frozen=True, kw_only=True, rename=_in_a_case):
     """The settings of the check."""
 
     mode: Mode = Mode.ENFORCE
@@ -85,7 +91,7 @@ class FieldNames(Struct, frozen=True, kw_only=True):
 FIELDS_OF_A_CASE = FieldNames()
 
 
-class LoginRequest(Struct, frozen=True, kw_only=True):
+class LoginRequest(Struct, frozen=True, kw_only=True, rename=_in_a_case):
     """A login some agent will try: which role of which server, and as whom."""
 
     ref: RoleRef

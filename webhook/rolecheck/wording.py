@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from webhook.one_line import clean
 from webhook.reasons import CATALOGUE, Reason
-from webhook.rolecheck.bindings.vault_values import clean
 from webhook.rolecheck.login_request import FieldNames
 from webhook.rolecheck.verdict import FIX, Finding, Level, Problem
 

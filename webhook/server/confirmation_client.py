@@ -7,15 +7,16 @@ answer in time the first one stands. Roles that admitted pods asked for are told
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import perf_counter
 
 import msgspec
 from msgspec.structs import replace
 
+from webhook import yaml_text
 from webhook.answer import REFUSED, Answer
 from webhook.core.annotations import go_values
-from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
+from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load_json
 from webhook.rolecheck.confirmation import (
     ANSWER_WITHIN_S,
     ASKED_MAX,
@@ -86,7 +87,7 @@ class ConfirmationClient:
         try:
             async with asyncio.timeout(within_s):
                 line = await self._ask(_encode(question))
-            return overlay(snapshot, load(line, _no_yaml), question)
+            return overlay(snapshot, load_json(line, yaml_text.documents), question)
         except (OSError, ValueError, TimeoutError, BindingsError, asyncio.IncompleteReadError):
             return None
         finally:
@@ -131,7 +132,3 @@ def timeout_s(query: bytes) -> float:
         return go_values.duration_ns(found[1].decode()) / 1e9
     except ValueError:
         return float("inf")
-
-
-def _no_yaml(text: bytes) -> Iterator[object]:
-    raise ValueError(f"{len(text)} bytes that are no JSON")

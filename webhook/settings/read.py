@@ -9,7 +9,7 @@ from webhook.core.annotations.go_values import backoffs_fit
 from webhook.core.annotations.presets import Policy, Preset, PresetMode
 from webhook.core.annotations.read import Reader
 from webhook.core.inject.pod_settings import PodSettings, SidecarMode
-from webhook.core.refusal import clean
+from webhook.one_line import clean
 from webhook.rolecheck.login_request import Disclosure, Lapse, Mode, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Level
 from webhook.settings.control import Control, control

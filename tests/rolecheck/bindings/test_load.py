@@ -2,13 +2,14 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
+from webhook.rolecheck.bindings.load import API_VERSION, KIND, BindingsError, Snapshot, load, load_json
 from webhook.rolecheck.bindings.roles import JwtRole, KubernetesRole
 from webhook.rolecheck.bindings.snapshot import RoleState
 from webhook.yaml_text import documents
@@ -415,3 +416,28 @@ def test_a_role_that_loads_can_be_asked_for(fields: dict[str, Any]) -> None:
 def test_bytes_raise_nothing_else(text: bytes) -> None:
     with contextlib.suppress(BindingsError):
         load(text, documents)
+
+
+def test_a_changed_snapshot_begins_anew_with_what_it_has_read() -> None:
+    known = loaded(
+        auth=[{"path": "m", "type": "kubernetes", "roles": {"shop": {}}}], policies=[{"name": "p", "hcl": ""}]
+    )
+    known.auth_mounts["", "m"].role("shop")
+    known.parsed_policies["", "p"] = ()
+    assert (replace(known).parsed_policies, replace(known).policies_by_terms) == ({}, {})
+    assert replace(known.auth_mounts["", "m"])._roles == {}  # noqa: SLF001 there is no other way to see it
+
+
+def test_a_document_of_a_program_is_json_and_its_selectors_may_be_yaml() -> None:
+    selector = "matchLabels: {team: shop}"
+    role = {"bound_service_account_namespace_selector": selector}
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "auth": [{"path": "m", "type": "kubernetes", "roles": {"r": role}}],
+    }
+    text = json.dumps(document).encode()
+    assert load_json(text, documents).auth_mounts["", "m"].selectors[selector].labels == {"team": "shop"}
+    assert load_json(text).auth_mounts["", "m"].selectors[selector].failure
+    with pytest.raises(BindingsError):
+        load_json(b"apiVersion: vault-bindings/v1\nkind: BindingSnapshot\n", documents)

@@ -3,10 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from webhook.rolecheck.bindings.vault_values import clean, flag, names, seconds, unix_time
+from webhook.rolecheck.bindings.vault_values import flag, names, seconds, unix_time
 
 
 @pytest.mark.parametrize(
@@ -88,10 +86,3 @@ def test_a_text_that_is_no_time_is_refused(text: str) -> None:
 
 def test_no_time_is_none() -> None:
     assert (unix_time(None), unix_time("")) == (None, None)
-
-
-@given(text=st.text(), width=st.integers(10, 80))
-def test_a_cleaned_value_is_one_printable_line_of_the_width(text: str, width: int) -> None:
-    cleaned = clean(text, width)
-    assert cleaned.isprintable()
-    assert len(cleaned) <= width

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from webhook.one_line import clean
 from webhook.rolecheck.acl.hcl import Item, Items, PolicySyntaxError, parse
-from webhook.rolecheck.bindings.vault_values import clean, seconds, unix_time
+from webhook.rolecheck.bindings.vault_values import seconds, unix_time
 
 CAPABILITIES = frozenset(
     ("create", "read", "update", "patch", "delete", "list", "sudo", "deny", "scan", "subscribe", "recover")

@@ -12,11 +12,10 @@ from webhook.rolecheck.acl.policy import Block, blocks, kind_of
 from webhook.rolecheck.acl.ruleset import RuleSet, add_block
 from webhook.rolecheck.acl.template_variables import TemplateVariables, variables_of
 from webhook.rolecheck.attempt import Attempt
-from webhook.rolecheck.bindings.roles import Role
+from webhook.rolecheck.bindings.roles import DEFAULT_POLICY, Role
 from webhook.rolecheck.bindings.snapshot import AuthMount, PolicyEntry, Snapshot
 
-DEFAULT = "default"
-DEFAULT_POLICY = """
+DEFAULT_POLICY_TEXT = """
 path "auth/token/lookup-self" { capabilities = ["read"] }
 path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }
 path "cubbyhole/*" { capabilities = ["create", "read", "update", "delete", "list"] }
@@ -86,21 +85,18 @@ class Grants:
 def policies_of(role: Role, mount: AuthMount, snapshot: Snapshot) -> Policies:
     """Return the policies a token of the role gets, read once for each document."""
     key = (mount.namespace, role.token)
-    known = snapshot.cache.get(key)
-    if not isinstance(known, Policies):
-        known = snapshot.cache[key] = _read_policies(role, mount.namespace, snapshot)
+    known: Policies | None = snapshot.policies_by_terms.get(key)
+    if known is None:
+        known = snapshot.policies_by_terms[key] = _read_policies(role, mount.namespace, snapshot)
     return known
 
 
 def _read_policies(role: Role, namespace: str, snapshot: Snapshot) -> Policies:
     token = role.token
-    names = () if token.templated_policies else token.policies
-    if not token.no_default_policy and DEFAULT not in names:
-        names = (*names, DEFAULT)
     fixed, missing, invalid = RuleSet(), "", ""
     varying: dict[str, list[Varying]] = {}
     has_unknown = token.templated_policies
-    for name in names:
+    for name in token.policy_names:
         entry = _entry(name, namespace, snapshot)
         if entry is None or entry.text is None:
             is_missing = entry is None and snapshot.policies is not None and snapshot.policies_are_complete
@@ -127,17 +123,18 @@ def _fixed_root(path: str) -> str:
 
 def _entry(name: str, namespace: str, snapshot: Snapshot) -> PolicyEntry | None:
     entry = (snapshot.policies or {}).get((namespace, name))
-    if name == DEFAULT and (entry is None or entry.text is None):
-        return PolicyEntry(name=DEFAULT, text=DEFAULT_POLICY, allows_slashes=False)
+    if name == DEFAULT_POLICY and (entry is None or entry.text is None):
+        return PolicyEntry(name=DEFAULT_POLICY, text=DEFAULT_POLICY_TEXT, allows_slashes=False)
     return entry
 
 
 def _parsed(entry: PolicyEntry, namespace: str, snapshot: Snapshot) -> tuple[Block, ...] | None:
     """Return the blocks of a policy, parsed once for each document; None where the text is no policy."""
-    key = ("policy", namespace, entry.name)
-    if key not in snapshot.cache:
+    key = (namespace, entry.name)
+    parsed: dict[tuple[str, str], tuple[Block, ...] | None] = snapshot.parsed_policies
+    if key not in parsed:
         try:
-            snapshot.cache[key] = blocks(entry.text or "")
+            parsed[key] = blocks(entry.text or "")
         except PolicySyntaxError:
-            snapshot.cache[key] = None
-    return snapshot.cache[key]  # type: ignore[return-value] # what the lines above put there
+            parsed[key] = None
+    return parsed[key]

@@ -11,6 +11,7 @@ from operator import attrgetter
 
 import msgspec
 
+from webhook.one_line import clean
 from webhook.rolecheck.bindings.roles import FLAG_FIELDS, NUMBER_FIELDS, RoleShape
 from webhook.rolecheck.bindings.selector import ParseYaml
 from webhook.rolecheck.bindings.selector import parse as parse_selector
@@ -28,10 +29,10 @@ from webhook.rolecheck.bindings.shapes import (
     decode,
 )
 from webhook.rolecheck.bindings.snapshot import AuthConfig, AuthMount, PolicyEntry, SecretMount, SecretMounts, Snapshot
-from webhook.rolecheck.bindings.vault_values import Flag, Number, clean, flag, seconds, unix_time
+from webhook.rolecheck.bindings.vault_values import Flag, Number, flag, seconds, unix_time
 from webhook.rolecheck.role_ref import mount_path
 
-__all__ = ["BindingsError", "Snapshot", "load"]
+__all__ = ["BindingsError", "Snapshot", "load", "load_json"]
 
 API_VERSION = "vault-bindings/v1"
 KIND = "BindingSnapshot"
@@ -63,7 +64,28 @@ def load(document: bytes, parse_yaml: ParseYaml) -> Snapshot:
     Raises:
         BindingsError: the document cannot be used; the message names the place and the remedy.
     """
-    text = decode(_json(document, parse_yaml), _DOCUMENT, "")
+    return _snapshot(_json(document, parse_yaml), parse_yaml)
+
+
+def load_json(document: bytes, parse_yaml: ParseYaml | None = None) -> Snapshot:
+    """Return the snapshot of a document that a program wrote.
+
+    Args:
+        document: JSON text, never YAML.
+        parse_yaml: for the selectors of roles, which people write; None where nobody is judged by the snapshot.
+
+    Raises:
+        BindingsError: as `load`.
+    """
+    return _snapshot(document, parse_yaml or _no_yaml)
+
+
+def _no_yaml(_: bytes) -> Iterator[object]:
+    raise ValueError("no YAML is read here")
+
+
+def _snapshot(document: bytes, parse_yaml: ParseYaml) -> Snapshot:
+    text = decode(document, _DOCUMENT, "")
     _check_kind(text)
     server, complete = text.server or ServerShape(), text.complete or CompleteShape()
     return Snapshot(

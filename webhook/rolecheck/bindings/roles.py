@@ -15,6 +15,8 @@ from webhook.rolecheck.bindings.vault_values import Flag, Names, Number, flag, n
 
 FORBIDDEN_POLICIES = ("root", "response-wrapping")  # no auth method may attach them; the server refuses the login
 
+DEFAULT_POLICY = "default"
+
 
 class RoleShape(msgspec.Struct, gc=False, kw_only=True):
     """One role as Vault, Terraform or a person writes it; unknown fields are ignored."""
@@ -71,6 +73,11 @@ class TokenTerms:
     is_bound_to_addresses: bool
     forbidden_policy: str  # makes every login fail; "" when there is none
 
+    @property
+    def policy_names(self) -> tuple[str, ...]:
+        """Return the policies a token gets, `default` among them; of templated ones nobody knows the names before a login."""
+        return with_default(() if self.templated_policies else self.policies, unless=self.no_default_policy)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubernetesRole:
@@ -109,6 +116,11 @@ def policy_names(written: Names) -> tuple[str, ...]:
     """Return policy names as the server keeps them."""
     wanted = tuple(dict.fromkeys(name for raw in names(written) if (name := raw.strip().lower())))
     return ("root",) if "root" in wanted else wanted
+
+
+def with_default(policies: tuple[str, ...], *, unless: bool) -> tuple[str, ...]:
+    """Return a token's policies with the one that every token gets, unless its role says otherwise."""
+    return policies if unless or DEFAULT_POLICY in policies else (*policies, DEFAULT_POLICY)
 
 
 def token_of(text: RoleShape) -> TokenTerms:

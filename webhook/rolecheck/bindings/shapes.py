@@ -7,7 +7,8 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from webhook.rolecheck.bindings.vault_values import Flag, Names, Number, clean
+from webhook.one_line import clean
+from webhook.rolecheck.bindings.vault_values import Flag, Names, Number
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 

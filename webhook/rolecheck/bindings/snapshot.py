@@ -6,8 +6,9 @@ A role's normal form is built when a pod first asks for it, so a look-up never d
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
-from webhook.rolecheck.bindings.roles import Role, RoleShape, jwt_role, kubernetes_role
+from webhook.rolecheck.bindings.roles import Role, RoleShape, TokenTerms, jwt_role, kubernetes_role
 from webhook.rolecheck.bindings.selector import Selector
 
 KUBERNETES = "kubernetes"
@@ -46,7 +47,9 @@ class AuthMount:
     config: AuthConfig
     texts: Mapping[str, RoleShape | None] = field(repr=False)  # by lower-case name; None could not be read
     selectors: Mapping[str, Selector] = field(repr=False)  # by text
-    _roles: dict[str, Role] = field(default_factory=dict, repr=False, compare=False)  # those asked for so far
+    _roles: dict[str, Role] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )  # those asked for so far
 
     def role(self, name: str) -> Role | RoleState:
         """Return the role of that name, whatever its case, or why there is none."""
@@ -100,7 +103,13 @@ class Snapshot:
     policies: Mapping[tuple[str, str], PolicyEntry] | None = field(repr=False)  # by namespace and name; None: unknown
     secret_mounts: SecretMounts | None = field(repr=False)  # None: unknown
     namespaces: Mapping[str, Mapping[str, str]] = field(repr=False)  # of Kubernetes: their labels
-    cache: dict[object, object] = field(default_factory=dict, repr=False, compare=False)  # of role_policies.py
+    # what acl/role_policies.py has read so far, of its own types; `replace` begins anew
+    parsed_policies: dict[tuple[str, str], Any] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )  # by namespace and name
+    policies_by_terms: dict[tuple[str, TokenTerms], Any] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )  # by namespace and a token's terms
 
     @property
     def role_count(self) -> int:

@@ -4,6 +4,8 @@ import math
 import re
 from datetime import datetime
 
+from webhook.one_line import clean
+
 Names = tuple[str, ...] | str | None  # a tuple: the garbage collector does not follow tuples of texts
 Number = int | float | str | None
 Flag = bool | int | str | None
@@ -14,15 +16,6 @@ _PART = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]{{0,9}})?|\.[0-9]{{1,9}})({_UNIT})
 _PLAIN = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,9})?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
-_SHOWN = 60  # characters of a foreign value in a message
-
-
-def clean(value: object, width: int = _SHOWN) -> str:
-    """Return the value as one printable line of at most `width` characters; whatever does not print becomes `?`."""
-    text = str(value)[: width + 1]
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else "?" for char in text)
-    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def names(value: Names) -> tuple[str, ...]:
