@@ -80,6 +80,7 @@ class Reason(StrEnum):
     KV_V2_DATA_PREFIX_MISSING = "KvV2DataPrefixMissing"
     KV_V1_DATA_PREFIX_UNNEEDED = "KvV1DataPrefixUnneeded"
     KV_VERSION_UNKNOWN = "KvVersionUnknown"
+    KV_VERSION_HIDDEN = "KvVersionHidden"
     POLICY_NOT_FOUND = "PolicyNotFound"
     POLICY_UNAVAILABLE = "PolicyUnavailable"
     POLICY_INVALID = "PolicyInvalid"
@@ -476,7 +477,7 @@ CATALOGUE: dict[Reason, Entry] = {
         400,
         "The annotation's value is no usable secret path.",
         message='"{path}" is no usable secret path',
-        fixes=("correct the {kind}",),
+        fixes=("write at most 4096 characters, without `.` and `..` between slashes", "correct the {kind}"),
     ),
     Reason.SECRET_MOUNT_UNKNOWN: Entry(
         403,
@@ -545,6 +546,13 @@ CATALOGUE: dict[Reason, Entry] = {
         "Whether the path lies on a KV version 2 engine is not known, and it matters.",
         message='cannot tell whether "{path}" lies on a KV version 2 mount',
         fixes=("let the webhook read `sys/mounts`, or list `mounts` in the bindings",),
+    ),
+    Reason.KV_VERSION_HIDDEN: Entry(
+        0,
+        "The path lies in a Vault namespace below the one the agent asks in, and `data/` is left out of it. The server hides mounts"
+        " of other namespaces from the agent, which then adds no `data/`.",
+        message='the agent cannot see that "{path}", in a Vault namespace below its own, is of KV version 2',
+        fixes=("write `data/` behind the mount's path",),
     ),
     Reason.POLICY_NOT_FOUND: Entry(
         403,

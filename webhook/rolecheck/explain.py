@@ -100,7 +100,9 @@ def _login_request(case: _Case) -> LoginRequest:
     request = case.request
     ref = RoleRef.parse(request.auth_path, request.vault_namespace, role=request.role, server=request.server)
     who = {"serviceAccount": "", "namespace": ""} | _given(case.identity)
-    return _converted({**who, "authType": request.auth_type, "ref": ref}, LoginRequest)
+    return _converted(
+        {**who, "authType": request.auth_type, "asksIn": request.vault_namespace, "ref": ref}, LoginRequest
+    )
 
 
 def _rules(settings: Mapping[str, Any]) -> Rules:

@@ -96,6 +96,7 @@ class LoginRequest(Struct, frozen=True, kw_only=True, rename=_in_a_case):
 
     ref: RoleRef
     fields: FieldNames = FIELDS_OF_A_CASE
+    asks_in: str | None = None  # the Vault namespace the agent sends with each request; None: that of the role
     auth_type: str = "kubernetes"
     service_account: str  # "" is the account `default`
     namespace: str

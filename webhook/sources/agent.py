@@ -129,6 +129,7 @@ class _Who(NamedTuple):
         pod, token = self.pod, self.token
         return LoginRequest(
             ref=RoleRef.parse(login.auth_path, login.namespace, role=login.role, server=login.server),
+            asks_in=login.namespace,
             fields=FIELDS,
             auth_type=login.auth_type,
             service_account=service_account(pod.spec or Spec()),

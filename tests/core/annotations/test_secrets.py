@@ -3,6 +3,7 @@
 import pytest
 
 from tests.core.asking import PREFIX, ask, pod_with
+from webhook.core.annotations.secrets import PATH_MAX
 
 
 def templates(annotations, **spec):
@@ -135,3 +136,11 @@ def test_orphans_are_warned_of():
 def test_the_apps_token_is_readable_by_another_user():
     sinks = ask(pod_with({"agent-inject-token": "true", "secret-volume-path": "/s"})).config()["auto_auth"]["sink"]
     assert sinks[1]["config"] == {"path": "/s/token", "mode": 0o644}
+
+
+def test_a_path_has_a_limit_that_the_refusal_names():
+    assert ask(pod_with({"agent-inject-secret-a": "s/" + "x" * (PATH_MAX - 2)})).allowed
+    result = ask(pod_with({"agent-inject-secret-a": "x/" * PATH_MAX}))
+    assert (result.status["code"], result.reason) == (400, "AnnotationInvalid")
+    assert "agent-inject-secret-a" in result.message
+    assert str(PATH_MAX) in result.message

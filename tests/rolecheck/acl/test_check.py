@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tests.core.asking import ask, pod_with
 from webhook.rolecheck.acl.check import check_path
+from webhook.rolecheck.acl.secret_path import MOUNT_DEPTH_MAX, PATH_MAX
 from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.rolecheck.login_request import LoginRequest, Mode, PolicyCheck, Rules
 from webhook.rolecheck.role_ref import RoleRef
@@ -155,6 +156,98 @@ def test_policies_and_mounts_are_those_of_the_role_s_vault_namespace() -> None:
     known = snapshot(READ, mount={"namespace": "team-a"}, policies=policies, mounts=mounts)
     there = replace(CLAIM, ref=RoleRef("team-a", "kubernetes", "shop"))
     assert judged(known, claim=there) == "allow SecretReadable"
+
+
+TEAM_MOUNTS = [
+    {"path": "secret", "type": "kv", "options": {"version": 2}, "namespace": namespace}
+    for namespace in ("", "team1", "team1/sub")
+] + [{"path": "old", "type": "kv", "namespace": "team1/sub"}]
+FROM_ROOT = 'path "team1/secret/data/shop/*" { policy = "read" }\npath "team1/sub/+/app" { policy = "read" }'
+FROM_TEAM = 'path "secret/data/shop/*" { policy = "read" }\npath "sub/secret/data/x" { policy = "read" }'
+
+
+BY_NAMESPACE = replace(CLAIM, ref=RoleRef.parse("auth/kubernetes", "/team1/", role="shop"))
+BY_PATH = replace(CLAIM, ref=RoleRef.parse("team1/auth/kubernetes", role="shop"), asks_in="")
+
+
+class TestVaultNamespaces:
+    """As OpenBao 2.7.2 and its agent did it; tests/truth asks a live one."""
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            ("team1/secret/shop/x", "allow SecretReadable"),
+            ("team1/secret/data/shop/x", "allow SecretReadable"),
+            ("team1/secret/x", "deny SecretPathNotGranted"),
+            ("team1/sub/old/app", "allow SecretReadable"),
+            ("team1/sub/secret/app", "deny KvV2DataPrefixMissing"),
+            ("secret/shop/x", "deny SecretPathNotGranted"),
+            ("team1/nosuch/x", "deny SecretMountUnknown"),
+            ("team2/secret/shop/x", "deny SecretMountUnknown"),
+            ("team1/sys/mounts", "deny SecretPathNotGranted"),
+        ],
+    )
+    def test_a_token_of_the_root_reads_below(self, path: str, expected: str) -> None:
+        assert judged(snapshot(FROM_ROOT, mounts=TEAM_MOUNTS), path) == expected
+
+    @staticmethod
+    def of_team(*, managed: bool = False, text: str | None = FROM_TEAM) -> Snapshot:
+        policies = [{"name": "p0", "namespace": "team1", "hcl": text}, {"name": "p0", "hcl": FROM_ROOT}]
+        mount = {"namespace": "team1"}
+        model = "managed" if managed else "automatic"
+        return snapshot("", mount=mount, policies=policies, mounts=TEAM_MOUNTS, identityModel=model)
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            ("team1/secret/shop/x", "allow SecretReadable"),
+            ("team1/sub/secret/x", "allow SecretReadable"),
+            ("team1/sub/secret/data/x", "allow SecretReadable"),
+            ("secret/shop/x", "deny SecretPathNotGranted"),
+            ("team1/sub/old/app", "deny SecretPathNotGranted"),
+            ("cubbyhole/x", "deny SecretPathNotGranted"),
+            ("team1/cubbyhole/x", "allow SecretReadable"),
+        ],
+    )
+    def test_a_login_by_a_path_leaves_the_agent_in_the_root(self, path: str, expected: str) -> None:
+        assert judged(self.of_team(), path, claim=BY_PATH) == expected
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            ("secret/shop/x", "allow SecretReadable"),
+            ("sub/secret/data/x", "allow SecretReadable"),
+            ("sub/secret/x", "warn KvVersionHidden"),
+            ("sub/secret/y", "deny SecretPathNotGranted"),
+            ("team1/secret/shop/x", "deny SecretMountUnknown"),
+        ],
+    )
+    def test_with_a_namespace_the_agent_asks_there(self, path: str, expected: str) -> None:
+        assert judged(self.of_team(), path, claim=BY_NAMESPACE) == expected
+
+    def test_what_lies_outside_the_token_s_namespace_no_unseen_policy_grants(self) -> None:
+        assert judged(self.of_team(text=None), "team1/secret/q", claim=BY_PATH) == "warn PolicyUnavailable"
+        assert judged(self.of_team(text=None), "secret/q", claim=BY_PATH) == "deny SecretPathNotGranted"
+        assert judged(self.of_team(managed=True), "secret/q", claim=BY_PATH) == "warn PolicySetUndecidable"
+
+    def test_templates_are_filled_below_the_token_s_namespace(self) -> None:
+        own = "{{identity.entity.aliases.acc.metadata.service_account_namespace}}"
+        known = self.of_team(text=f'path "secret/data/{own}/*" {{ policy = "read" }}')
+        assert judged(known, "team1/secret/shop/x", claim=BY_PATH) == "allow SecretReadable"
+        assert judged(known, "team1/secret/other/x", claim=BY_PATH) == "deny SecretPathNotGranted"
+
+
+class TestPathsOfAnyLength:
+    def test_one_that_is_too_long_is_refused_with_the_limit(self) -> None:
+        verdict = check_path("x/" * PATH_MAX, CLAIM, snapshot(READ), STRICT, None)
+        assert shown(verdict) == "deny SecretPathInvalid"
+        assert str(PATH_MAX) in verdict.findings[0].hint
+
+    def test_where_mounts_are_unknown_a_deep_one_is_not_decided(self) -> None:
+        known = snapshot(READ, mounts=None)
+        deep = "secret" + "/x" * (MOUNT_DEPTH_MAX + 1)
+        assert judged(known, deep) == "warn KvVersionUnknown"
+        assert judged(known, deep[:-2]) == "deny SecretPathNotGranted"
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,45 @@
 """From an annotation's value to the path the agent reads."""
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.rolecheck.acl.secret_path import Located, SecretPath, candidates, locate, read
-from webhook.rolecheck.bindings.snapshot import SecretMount
+from webhook.core.annotations import secrets
+from webhook.rolecheck.acl.secret_path import (
+    MOUNT_DEPTH_MAX,
+    PATH_MAX,
+    Located,
+    SecretPath,
+    Surroundings,
+    candidates,
+    locate,
+    read,
+)
+from webhook.rolecheck.bindings.load import load
+from webhook.yaml_text import documents
 
-MOUNTS = {
-    mount.path: mount
-    for mount in (
-        SecretMount(path="secret", kv_version=2),
-        SecretMount(path="secret/old", kv_version=1),
-        SecretMount(path="legacy", kv_version=1),
-        SecretMount(path="db", kv_version=0),
-    )
-}
+
+def kv(path: str, version: int = 2, **more: str) -> dict[str, Any]:
+    return {"path": path, "type": "kv", "version": version, **more}
+
+
+def seen_from(namespace: str, *mounts: dict[str, Any], policies: tuple[str, ...] = ()) -> Surroundings:
+    head = {"apiVersion": "vault-bindings/v1", "kind": "BindingSnapshot", "mounts": mounts}
+    named = [{"name": "p", "namespace": other} for other in policies]
+    return Surroundings(load(json.dumps({**head, "policies": named}).encode(), documents), namespace)
+
+
+MOUNTS = seen_from("", kv("secret"), kv("secret/old", 1), kv("legacy", 1), {"path": "db", "type": "database"})
+TEAMS = (
+    kv("secret", namespace=""),
+    kv("secret", namespace="team1"),
+    kv("old", 1, namespace="team1"),
+    kv("kv/x", namespace="team1/sub"),
+    {"path": "db", "type": "database", "namespace": "team1/sub"},
+)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +121,74 @@ def test_a_path_equal_to_the_mount_belongs_to_it() -> None:
 @pytest.mark.parametrize("path", ["secrets/db", "se/cret", "other"])
 def test_a_path_of_no_mount(path: str) -> None:
     assert locate(path, MOUNTS) is None
+
+
+@pytest.mark.parametrize(
+    ("namespace", "path", "expected"),
+    [
+        ("", "secret/x", Located("secret/data/x", "secret/x", 2)),
+        ("", "team1/secret/x", Located("team1/secret/data/x", "team1/secret/x", 2)),
+        ("", "team1/secret/data/x", Located("team1/secret/data/x", "team1/secret/x", 2)),
+        ("", "team1/old/x", Located("team1/old/x", "", 1)),
+        ("", "team1/sub/kv/x/y", Located("team1/sub/kv/x/data/y", "team1/sub/kv/x/y", 2)),
+        ("", "team1/sub/kv/x", Located("team1/sub/kv/x/data", "team1/sub/kv/x/", 2)),
+        ("", "team1/sub/db/creds/a", Located("team1/sub/db/creds/a", "", 0)),
+        ("", "team1/sub/cubbyhole/a", Located("team1/sub/cubbyhole/a", "", 0)),
+        ("", "team1/sys/mounts", Located("team1/sys/mounts", "", 0)),
+        ("", "team2/secret/x", None),
+        ("", "team1/team1/secret/x", None),
+        ("", "team1", None),
+        # the agent asks in the namespace: a mount right there is as ever, one further below is hidden from it
+        ("team1", "secret/x", Located("secret/data/x", "secret/x", 2)),
+        ("team1", "sub/kv/x/y", Located("sub/kv/x/data/y", "sub/kv/x/y", 2, is_hidden=True)),
+        ("team1", "sub/kv/x/data/y", Located("sub/kv/x/data/y", "sub/kv/x/y", 2)),
+        ("team1", "sub/db/creds/a", Located("sub/db/creds/a", "", 0)),
+        ("team1", "team1/secret/x", None),
+        ("team1/sub", "kv/x/y", Located("kv/x/data/y", "kv/x/y", 2)),
+        ("elsewhere", "secret/x", None),
+    ],
+)
+def test_leading_segments_that_name_a_vault_namespace_lead_there(
+    namespace: str, path: str, expected: Located | None
+) -> None:
+    assert locate(path, seen_from(namespace, *TEAMS)) == expected
+
+
+def test_a_namespace_is_known_by_any_part_of_the_document() -> None:
+    anywhere = seen_from("", kv("secret"), policies=("a/b",))
+    assert locate("a/b/secret/x", anywhere) == Located("a/b/secret/data/x", "a/b/secret/x", 2)
+    assert locate("a/secret/x", anywhere) == Located("a/secret/data/x", "a/secret/x", 2)
+    assert locate("b/secret/x", anywhere) is None
+
+
+def test_a_mount_listed_by_its_path_from_the_root_is_found() -> None:
+    around = seen_from("", kv("team1/secret", namespace=""), policies=("team1",))
+    assert locate("team1/secret/x", around) == Located("team1/secret/data/x", "team1/secret/x", 2)
+
+
+@given(path=st.lists(st.sampled_from(["a", "b", "data", "x"]), min_size=1, max_size=14).map("/".join))
+def test_the_longest_mount_of_the_innermost_namespace_holds_a_path(path: str) -> None:
+    mounts = {"": ("a", "x/a/b"), "a2": ("a",), "b": ("a", "a/b/x"), "b/b": ("data",)}
+    around = seen_from("", *(kv(mount, 1, namespace=space) for space, listed in mounts.items() for mount in listed))
+    full = {f"{space}/{mount}".strip("/") for space, listed in mounts.items() for mount in listed}
+    holds = any(path == mount or path.startswith(f"{mount}/") for mount in full)
+    assert (locate(path, around) is not None) is holds
+
+
+@pytest.mark.parametrize("odd", ["/", "x/", "%2f", "//", "data/", "a", "?x=1&", "#", "."])
+def test_a_path_has_a_limit(odd: str) -> None:
+    longest = "x" + odd * (PATH_MAX // len(odd) + 1)
+    assert read(longest[:PATH_MAX].rstrip("%2")) is not None
+    assert read(longest[: PATH_MAX + 1]) is None
+
+
+def test_both_sides_have_the_same_limit() -> None:
+    assert secrets.PATH_MAX == PATH_MAX
+
+
+def test_where_mounts_are_unknown_few_segments_are_tried() -> None:
+    inserted, _ = candidates("x/" * (PATH_MAX // 2))
+    assert len(inserted) == MOUNT_DEPTH_MAX
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ _DECLARING = ("path", "template", "template_file")
 DECLARATION = "agent-inject-secret-"
 FILE_FIELD = "template_file"
 INLINE_FIELD = "template"
+PATH_MAX = (
+    4_096  # characters of a secret's path, as the role check has it: no Vault storage keeps longer ones that people use
+)
 _AMBIGUOUS = "file-"  # agent-inject-template-file-x: the template file of x, or the inline template of file-x
 
 SecretAnnotations = Mapping[str, Any]  # one secret's annotations, read: {"path": "secret/data/db", "perms": "0440"}
@@ -61,7 +64,7 @@ def requests(
         preserve_case: for secrets that do not say.
 
     Raises:
-        SecretError: a file outside its volume, or two files in one place.
+        SecretError: a path that is too long, a file outside its volume, or two files in one place.
     """
     taken: dict[str, str] = {}
     for name in sorted(found):
@@ -82,6 +85,9 @@ def requests(
 
 def _request(raw_name: str, fields: SecretAnnotations, volume_path: str, preserve_case: bool) -> SecretRequest:  # noqa: FBT001 positional in one place
     get = fields.get
+    path = get("path", "")
+    if len(path) > PATH_MAX:
+        raise SecretError(DECLARATION, raw_name, f"a path has at most {PATH_MAX} characters, not {len(path)}", path)
     name = raw_name if get("preserve_case", preserve_case) else raw_name.lower()
     mount_path = get("mount_path") or volume_path
     template = get("template", "")
@@ -90,7 +96,7 @@ def _request(raw_name: str, fields: SecretAnnotations, volume_path: str, preserv
     return SecretRequest(
         key=DECLARATION + raw_name,
         name=name,
-        path=get("path", ""),
+        path=path,
         template=template,
         template_file="" if template else get("template_file", "").strip(),
         mount_path=mount_path,

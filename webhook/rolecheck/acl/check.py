@@ -1,10 +1,12 @@
 """May this role read this path? The role's policies, as far as their texts are known, against what the agent will ask.
 
-Grants stand; a refusal becomes a warning as soon as something that could grant is not visible.
+A visible grant is final. A denial is downgraded to a warning if any policy or identity group that could grant access is not
+visible. A token belongs to the Vault namespace of its auth mount: its policies hold for the paths below that namespace, as seen from
+there, and the agent may ask from a namespace above.
 To change the outcome of a state: OUTCOMES, whose rows are tried from top to bottom.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from msgspec import Struct
@@ -12,15 +14,28 @@ from msgspec import Struct
 from webhook.reasons import Reason
 from webhook.rolecheck.acl.role_policies import Grants, Policies, policies_of
 from webhook.rolecheck.acl.ruleset import RuleDecision, RuleSet, State
-from webhook.rolecheck.acl.secret_path import Located, SecretPath, candidates, locate, read, root_of
+from webhook.rolecheck.acl.secret_path import (
+    MOUNT_DEPTH_MAX,
+    Located,
+    SecretPath,
+    Surroundings,
+    candidates,
+    locate,
+    read,
+    root_of,
+)
 from webhook.rolecheck.attempt import Attempt
-from webhook.rolecheck.bindings.snapshot import SecretMount, Snapshot
+from webhook.rolecheck.bindings.snapshot import Snapshot
 from webhook.rolecheck.login import Target, check, resolve, subject_of
 from webhook.rolecheck.login_request import Disclosure, LoginRequest, Mode, PolicyCheck, Rules
 from webhook.rolecheck.verdict import Finding, Level, Problem, Verdict
 from webhook.rolecheck.wording import finding
 
 READABLE = Verdict(Level.ALLOW, Reason.SECRET_READABLE)
+HOPEFUL = (State.READABLE, State.UNCERTAIN)
+
+# outside the token's Vault namespace, where none of its policies holds
+_OUTSIDE = Policies(RuleSet(), {}, missing="", invalid="", has_unknown=False)
 
 
 class PathQuestion(Struct, frozen=True):
@@ -31,10 +46,15 @@ class PathQuestion(Struct, frozen=True):
     secret: SecretPath
     located: Located
     is_managed: bool  # identity groups may grant more
+    inner: (
+        str  # what paths begin with that lie in the token's Vault namespace, as the agent writes them: "", or `team-a/`
+    )
 
     def decide(self, path: str) -> RuleDecision:
         """Return what the rules say of another path, asked with the same parameters."""
-        return self.rules.decide(path, self.secret.parameters)
+        if not path.startswith(self.inner):
+            return RuleDecision(State.NONE, None)
+        return self.rules.decide(path[len(self.inner) :], self.secret.parameters)
 
     @property
     def is_fully_known(self) -> bool:
@@ -73,15 +93,38 @@ class ReadAccess:
         attempt = Attempt(request, target.mount, rules, None)
         policies = policies_of(target.role, target.mount, snapshot)
         self._grants = Grants(policies, target.role, attempt, snapshot, now)
-        self._mounts = snapshot.mounts_of(target.mount.namespace)
+        owner = target.mount.namespace
+        self._around = Surroundings(snapshot, owner if request.asks_in is None else request.asks_in.strip("/"))
+        inner = owner.removeprefix(self._around.namespace).strip("/")
+        self._inner = f"{inner}/" if inner else ""
 
     def finding(self, value: str) -> Finding | None:
         """Return what there is to say of reading the secret an annotation's value names, None where it is readable."""
         if self._forbidden:
             problem: Problem | None = Problem(Level.DENY, Reason.POLICY_NOT_ASSIGNABLE, {"policy": self._forbidden})
         else:
-            problem = _problem(value, self._grants, self._mounts)
+            problem = self._problem(value)
         return None if problem is None else _worded(problem, self._claim, self._rules)
+
+    def _problem(self, value: str) -> Problem | None:
+        secret = read(value)
+        if secret is None:
+            return Problem(Level.DENY, Reason.SECRET_PATH_INVALID, {"path": value})
+        located = locate(secret.path, self._around)
+        question = self._question(secret, located or Located(secret.path, "", 0))
+        if located is not None:
+            return _hidden(question) if located.is_hidden else _outcome(question)
+        snapshot = self._around.snapshot
+        if snapshot.secret_mounts is not None and snapshot.mounts_are_complete:
+            return Problem(Level.DENY, Reason.SECRET_MOUNT_UNKNOWN, {"path": secret.path})
+        return _unlocated(question)
+
+    def _question(self, secret: SecretPath, located: Located) -> PathQuestion:
+        is_managed = self._around.snapshot.identity_is_managed
+        if not secret.path.startswith(self._inner):
+            return PathQuestion(_OUTSIDE, _OUTSIDE.fixed, secret, located, is_managed, self._inner)
+        rules = self._grants.rules_below(root_of(secret.path[len(self._inner) :]))
+        return PathQuestion(self._grants.policies, rules, secret, located, is_managed, self._inner)
 
 
 def _worded(problem: Problem, request: LoginRequest, rules: Rules) -> Finding:
@@ -92,29 +135,23 @@ def _worded(problem: Problem, request: LoginRequest, rules: Rules) -> Finding:
     return finding(problem, subject_of(request), request.fields, full=rules.disclosure is Disclosure.FULL)
 
 
-def _problem(value: str, grants: Grants, mounts: Mapping[str, SecretMount] | None) -> Problem | None:
-    secret = read(value)
-    if secret is None:
-        return Problem(Level.DENY, Reason.SECRET_PATH_INVALID, {"path": value})
-    located = locate(secret.path, mounts or {})
-    is_managed = grants.snapshot.identity_is_managed
-    rules = grants.rules_below(root_of(secret.path))
-    if located is not None:
-        return _outcome(PathQuestion(grants.policies, rules, secret, located, is_managed))
-    if mounts is not None and grants.snapshot.mounts_are_complete:
-        return Problem(Level.DENY, Reason.SECRET_MOUNT_UNKNOWN, {"path": secret.path})
-    return _unlocated(PathQuestion(grants.policies, rules, secret, Located(secret.path, "", 0), is_managed))
-
-
 def _unlocated(case: PathQuestion) -> Problem | None:
     """Judge a path whose mount is not known: the agent may insert `data/` behind any of its slashes."""
-    inserted, is_prefixed = candidates(case.secret.path)
-    as_written = case.decide(case.secret.path).state
+    path = case.secret.path
+    inserted, is_prefixed = candidates(path)
+    as_written = case.decide(path).state
     if as_written is State.READABLE and is_prefixed:
         return _outcome(case)
-    hopeful = (State.READABLE, State.UNCERTAIN)
-    if as_written in hopeful or any(case.decide(path).state in hopeful for path in inserted):
-        return Problem(Level.WARN, Reason.KV_VERSION_UNKNOWN, {"path": case.secret.path})
+    is_deep = path.count("/") > MOUNT_DEPTH_MAX
+    if is_deep or as_written in HOPEFUL or any(case.decide(other).state in HOPEFUL for other in inserted):
+        return Problem(Level.WARN, Reason.KV_VERSION_UNKNOWN, {"path": path})
+    return _outcome(case)
+
+
+def _hidden(case: PathQuestion) -> Problem | None:
+    """Judge a path to which the agent should add `data/` and does not, unless policies happen to cover more than the mount."""
+    if any(case.decide(path).state in HOPEFUL for path in (case.secret.path, case.located.path)):
+        return Problem(Level.WARN, Reason.KV_VERSION_HIDDEN, {"path": case.secret.path})
     return _outcome(case)
 
 

@@ -1,4 +1,8 @@
-"""From an annotation's value to the path the agent will read: the agent rewrites paths of KV version 2 mounts."""
+"""From an annotation's value to the path the agent will read.
+
+The server takes the leading segments that name a Vault namespace for that namespace. The agent asks it for the mount of each
+path, and rewrites the paths of KV version 2 mounts.
+"""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +10,12 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from msgspec import Struct
 
-from webhook.rolecheck.bindings.snapshot import SecretMount
+from webhook.rolecheck.bindings.snapshot import Snapshot
 
+# Characters of a path as written, with its parameters. No storage keeps a key so long that people use (Consul 512 bytes, files
+# and etcd some 1,500), and proxies take request lines of 4 to 8 KiB.
+PATH_MAX = 4_096
+MOUNT_DEPTH_MAX = 8  # segments of a mount's path where mounts are not known; one in a thousand has more than three
 BUILT_IN = ("auth", "sys", "identity", "cubbyhole")  # mounts whose paths are never rewritten
 PREFIXED = ("data/", "metadata/", "subkeys/")  # what the agent leaves alone below a KV version 2 mount
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -27,10 +35,34 @@ class Located(Struct, frozen=True):
     path: str  # as the server sees it
     without_data: str  # the same without `data/` behind the mount; "" where there is none
     kv_version: int  # 0: the mount is built in or no KV
+    # The server tells the agent nothing of a mount in a namespace below the one it asks in (OpenBao 2.7.2, Vault 1.21.4; from the
+    # root it does), so that the agent adds no `data/` that the author left out.
+    is_hidden: bool = False
+
+
+class Surroundings(Struct, frozen=True):
+    """What is known of the server, seen from the Vault namespace the agent asks in."""
+
+    snapshot: Snapshot
+    namespace: str  # which the agent sends with each request; "" is the root
+
+    def namespaces(self, path: str) -> list[tuple[str, int]]:
+        """Return the namespaces a path leads through, with what of the path is spent, the innermost last."""
+        found = [(self.namespace, 0)]
+        end = path.find("/")
+        while end >= 0:
+            namespace = f"{self.namespace}/{path[:end]}".removeprefix("/")
+            if not self.snapshot.has_namespace(namespace):
+                break
+            found.append((namespace, end + 1))
+            end = path.find("/", end + 1)
+        return found
 
 
 def read(value: str) -> SecretPath | None:
     """Return the path and the request parameters an annotation's value names; None where it names no path."""
+    if len(value) > PATH_MAX:
+        return None
     text, _, _ = value.strip().strip("/").partition("#")
     raw, _, query = text.partition("?")
     path = _decoded(raw)
@@ -44,48 +76,48 @@ def read(value: str) -> SecretPath | None:
 
 
 def root_of(path: str) -> str:
-    """Return the first segment of a path, which no rewriting changes."""
+    """Return the first segment of a path."""
     return path.split("/", 1)[0]
 
 
-def locate(path: str, mounts: Mapping[str, SecretMount]) -> Located | None:
-    """Return the path as the agent asks for it; None where no mount of the list holds it."""
-    if root_of(path) in BUILT_IN:
+def locate(path: str, around: Surroundings) -> Located | None:
+    """Return the path as the agent asks for it; None where no known mount holds it."""
+    through = around.namespaces(path)
+    if root_of(path[through[-1][1] :]) in BUILT_IN:
         return Located(path, "", 0)
-    mount = _mount(path, mounts)
-    if mount is None:
-        return None
-    rest = path[len(mount.path) + 1 :]
-    if mount.kv_version == 2 and not rest.startswith(PREFIXED):  # noqa: PLR2004 KV version
-        path, rest = f"{mount.path}/data/{rest}".rstrip("/"), f"data/{rest}"
-    has_data = mount.kv_version > 0 and rest.startswith("data/")
-    without = f"{mount.path}/{rest.removeprefix('data/')}" if has_data else ""
-    return Located(path, without, mount.kv_version)
+    for namespace, spent in reversed(through):
+        mount = around.snapshot.mount_of(namespace, path[spent:])
+        if mount is not None:
+            head = path[: spent + len(mount.path)]
+            return _at_mount(path, head, mount.kv_version, is_hidden=bool(around.namespace and spent))
+    return None
+
+
+def _at_mount(path: str, mount: str, kv_version: int, *, is_hidden: bool) -> Located:
+    rest = path[len(mount) + 1 :]
+    if kv_version == 2 and not rest.startswith(PREFIXED):  # noqa: PLR2004 KV version
+        return Located(f"{mount}/data/{rest}".rstrip("/"), f"{mount}/{rest}", kv_version, is_hidden)
+    without = f"{mount}/{rest.removeprefix('data/')}" if kv_version and rest.startswith("data/") else ""
+    return Located(path, without, kv_version)
 
 
 def candidates(path: str) -> tuple[tuple[str, ...], bool]:
-    """Return what the agent may ask for where mounts are not known, and whether some mount would leave it alone."""
-    inserted = []
+    """Return every path the agent might read if a KV mount ended at any slash, and whether the path could already contain `data/`.
+
+    A mount of more than MOUNT_DEPTH_MAX segments is left out of account.
+    """
+    inserted: list[str] = []
     is_prefixed = False
-    for position, char in enumerate(path):
-        if char != "/":
-            continue
-        head, rest = path[: position + 1], path[position + 1 :]
-        if any(rest.startswith(prefix) and rest != prefix for prefix in PREFIXED):
+    end = path.find("/")
+    for _ in range(MOUNT_DEPTH_MAX):
+        if end < 0:
+            break
+        if any(path.startswith(prefix, end + 1) and len(path) > end + 1 + len(prefix) for prefix in PREFIXED):
             is_prefixed = True
         else:
-            inserted.append(f"{head}data/{rest}")
+            inserted.append(f"{path[: end + 1]}data/{path[end + 1 :]}")
+        end = path.find("/", end + 1)
     return tuple(inserted), is_prefixed
-
-
-def _mount(path: str, mounts: Mapping[str, SecretMount]) -> SecretMount | None:
-    """Return the mount with the longest path that is a prefix in whole segments."""
-    head = path
-    while head:
-        if head in mounts:
-            return mounts[head]
-        head = head.rpartition("/")[0]
-    return None
 
 
 def _decoded(raw: str) -> str | None:

@@ -5,6 +5,7 @@ An error names the item it is about (section, index, role), so that whoever made
 To add a field: a member of its shape in shapes.py or roles.py, and of the value in snapshot.py that it ends in.
 """
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import attrgetter
@@ -300,8 +301,8 @@ def _secret_mounts(raws: Iterable[msgspec.Raw]) -> SecretMounts:
             if path in siblings:
                 raise _duplicate(f"{place}.path", f"secrets mount {clean(path)}", "Keep one of them.")
             siblings[path] = SecretMount(path=path, kv_version=_kv_version(text, place))
-    anywhere = mounts.get(None, {})
-    return {namespace: {**anywhere, **own} for namespace, own in mounts.items()}
+    anywhere = mounts.setdefault(None, {})
+    return {namespace: own if namespace is None else ChainMap(own, anywhere) for namespace, own in mounts.items()}
 
 
 def _kv_version(text: SecretMountShape, place: str) -> int:

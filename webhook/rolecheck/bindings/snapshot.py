@@ -3,6 +3,7 @@
 A role's normal form is built when a pod first asks for it, so a look-up never depends on the number of roles.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -130,3 +131,25 @@ class Snapshot:
         if self.secret_mounts is None:
             return None
         return self.secret_mounts.get(namespace, self.secret_mounts.get(None, {}))
+
+    def mount_of(self, namespace: str, path: str) -> SecretMount | None:
+        """Return the secrets mount of that Vault namespace with the longest path that is a prefix of this one, in whole segments."""
+        mounts = self.mounts_of(namespace) or {}
+        longest = self.cache.get(("longest mount", namespace))
+        if not isinstance(longest, int):
+            longest = self.cache["longest mount", namespace] = max(map(len, mounts), default=0)
+        head = path if len(path) <= longest else path[: max(path.rfind("/", 0, longest + 1), 0)]
+        while head and head not in mounts:
+            head = head.rpartition("/")[0]
+        return mounts.get(head)
+
+    def has_namespace(self, namespace: str) -> bool:
+        """Tell whether the document speaks of that Vault namespace, or of one in it; "" is the root."""
+        known = self.cache.get("vault namespaces")
+        if not isinstance(known, list):
+            keys = [key[0] for key in (*self.auth_mounts, *(self.policies or ()))]
+            known = self.cache["vault namespaces"] = sorted(
+                {f"{name}/" for name in (*keys, *(self.secret_mounts or ())) if name}
+            )
+        at = bisect_left(known, f"{namespace}/")
+        return not namespace or (at < len(known) and known[at].startswith(f"{namespace}/"))
