@@ -16,7 +16,7 @@ PARTS = st.lists(st.sampled_from([None, "a", "/", "ab", "/+/", "*", "b/", "+"]),
 def may_match(parts: list[str | None], path: str, *, allows_slashes: bool) -> bool:
     rules = UncertainRules()
     rules.add(uncertain_rule(parts, DENY, allows_slashes=allows_slashes))
-    return any(True for _ in rules.matching(path))
+    return bool(rules.matching(path))
 
 
 def expression(parts: list[str | None], *, allows_slashes: bool) -> str:
@@ -39,9 +39,9 @@ def test_unknown_values_are_any_text_without_wildcards(
     assert may_match(parts, path, allows_slashes=allows_slashes) is bool(expected)
 
 
-def test_what_is_not_compared_any_more_counts_as_matching() -> None:
+def test_too_many_rules_that_begin_like_a_path_are_not_compared() -> None:
     rules = UncertainRules()
     for number in range(COMPARED_MAX):
         rules.add(uncertain_rule(["a/", None, f"/{number:05}"], DENY, allows_slashes=True))
-    assert 0 < len(list(rules.matching("a/x/none"))) < COMPARED_MAX
-    assert not list(rules.matching("b/x/none"))
+    assert rules.matching("a/x/none") is None
+    assert rules.matching("b/x/none") == []

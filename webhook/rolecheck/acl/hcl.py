@@ -1,15 +1,17 @@
 """Policy text to items: the dialect Vault and OpenBao read policies in, HCL version 1 or JSON of the same shape.
 
-Nothing here knows what a policy means; policy.py does. The published HCL readers for Python read version 2, which has
-no JSON form, no quoted keys, no commas between items, and drops the first of two equal attributes.
+Nothing here knows what a policy means; policy.py does. Of the published readers for Python pyhcl reads this version, JSON and quoted
+keys too. But it keeps only the last of two blocks for one path, and the rules of the first are lost. That is why this one exists.
+Each character is read a fixed number of times, and nothing but PolicySyntaxError is raised, whatever the text.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-DEPTH_MAX = 60  # of nested objects and lists; a policy needs four
+DEPTH_MAX = 60  # of nested objects and lists, in both forms; a policy needs four
+_DIGITS_MAX = 19  # of a whole number: the server keeps them in 64 bits and refuses longer ones
 
 _SPACE = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|//[^\n]*|/\*(?s:.*?)\*/)*")
 _IDENT = re.compile(r"[^\W\d][\w.-]*")
@@ -19,6 +21,7 @@ _ESCAPE = re.compile(r"\\(?:([abfnrtv\\\"])|([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a
 _PLAIN = re.compile(r"[^\"\\\n$]+")
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 _UNICODE_MAX = 0x10FFFF
+_SHOWN = 60  # characters of a text in a message
 
 
 class PolicySyntaxError(ValueError):
@@ -50,7 +53,7 @@ def parse(text: str) -> Items:
     """Return the items of a policy text, JSON where its first character is a brace.
 
     Raises:
-        PolicyTextError: the text is neither.
+        PolicySyntaxError: the text is neither.
     """
     if text.lstrip().startswith("{"):
         return _json(text)
@@ -159,7 +162,10 @@ def _word(text: str, position: int) -> tuple[_Word, int]:
         value, end = _heredoc(text, heredoc)
         return _Word("value", value, position), end
     if number := _NUMBER.match(text, position):
-        return _Word("value", _number(number[0]), position), number.end()
+        found = _number(number[0])
+        if found is None:
+            raise _error(text, position, "this number is too large")
+        return _Word("value", found, position), number.end()
     if ident := _IDENT.match(text, position):
         if ident[0] in ("true", "false"):
             return _Word("value", ident[0] == "true", position), ident.end()
@@ -167,14 +173,16 @@ def _word(text: str, position: int) -> tuple[_Word, int]:
     raise _error(text, position, "this character has no meaning here")
 
 
-def _number(text: str) -> int | float:
+def _number(text: str) -> int | float | None:
+    """Return the number; None where it is a whole one with too many digits."""
     digits = text.lstrip("-")
-    if digits[:2] in ("0x", "0X"):
-        return int(text, 16)
-    if digits.isdigit():
-        is_octal = digits.startswith("0") and not digits.strip("01234567")
-        return int(text, 8 if is_octal else 10) if len(digits) < 20 else float(text)  # noqa: PLR2004 64 bits
-    return float(text)
+    is_hexadecimal = digits[:2] in ("0x", "0X")
+    if not is_hexadecimal and not digits.isdigit():
+        return float(text)
+    if len(digits) > _DIGITS_MAX:
+        return None
+    is_octal = digits.startswith("0") and not digits.strip("01234567")
+    return int(text, 16 if is_hexadecimal else 8 if is_octal else 10)
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:
@@ -223,14 +231,21 @@ def _interpolation_end(text: str, start: int) -> int:
 
 def _heredoc(text: str, opening: re.Match[str]) -> tuple[str, int]:
     """Read lines up to the one that is the marker alone; `<<-` takes the common indentation away."""
-    closing = re.compile(rf"^[ \t]*{re.escape(opening[2])}\r?$", re.MULTILINE).search(text, opening.end())
-    if closing is None:
-        raise _error(text, opening.start(), f"no line is {opening[2]} alone")
-    lines = text[opening.end() : closing.start()].splitlines(keepends=True)
-    if opening[1]:
-        width = min((len(line) - len(line.lstrip(" \t")) for line in lines), default=0)
-        lines = [line[width:] for line in lines]
-    return "".join(lines), closing.end()
+    marker, start = opening[2], opening.end()
+    lines: list[str] = []
+    while start <= len(text):
+        end = text.find("\n", start) + 1 or len(text) + 1
+        line = text[start:end]
+        if line.lstrip(" \t").removesuffix("\n").removesuffix("\r") == marker:
+            return _unindented(lines) if opening[1] else "".join(lines), start + len(line.removesuffix("\n"))
+        lines.append(line)
+        start = end
+    raise _error(text, opening.start(), f"no line is {marker[:_SHOWN]} alone")
+
+
+def _unindented(lines: Sequence[str]) -> str:
+    width = min((len(line) - len(line.lstrip(" \t")) for line in lines), default=0)
+    return "".join(line[width:] for line in lines)
 
 
 def _error(text: str, position: int, problem: str) -> PolicySyntaxError:
@@ -240,12 +255,36 @@ def _error(text: str, position: int, problem: str) -> PolicySyntaxError:
 
 def _json(text: str) -> Items:
     """Read the JSON form; duplicate keys are kept and what follows the object is ignored, as the server does both."""
-    decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: Items(Item((key,), value) for key, value in pairs))
+    decoder = json.JSONDecoder(
+        object_pairs_hook=lambda pairs: Items(Item((key,), value) for key, value in pairs), parse_int=_json_number
+    )
     try:
         document, _ = decoder.raw_decode(text.lstrip())
     except (ValueError, RecursionError) as error:
         raise PolicySyntaxError(f"no JSON: {error}") from error
+    _check_depth(document)
     return Items(_labelled(document))
+
+
+def _json_number(text: str) -> int:
+    if len(text) > _DIGITS_MAX + 1:
+        raise ValueError("a number is too large")
+    return int(text)
+
+
+def _check_depth(document: Items) -> None:
+    level: list[Any] = [document]
+    for _ in range(DEPTH_MAX):
+        level = [inner for value in level for inner in _inner(value)]
+        if not level:
+            return
+    raise PolicySyntaxError(f"nested deeper than {DEPTH_MAX}")
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    """Return the objects and lists right inside an object or a list."""
+    members = (item.value for item in value) if isinstance(value, Items) else value
+    return (member for member in members if isinstance(member, (Items, list)))
 
 
 def _labelled(document: Items) -> Iterator[Item]:

@@ -15,6 +15,9 @@ from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.roles import DEFAULT_POLICY, Role
 from webhook.rolecheck.bindings.snapshot import AuthMount, PolicyEntry, Snapshot
 
+# Characters of all policies of one role that are read: some 7,000 rules, a second of work, once for each document. A Vault stores
+# at most 512 KiB (Consul) or 1 MiB (its own storage) for one policy. What is beyond counts as unknown.
+TEXTS_MAX = 512 << 10
 DEFAULT_POLICY_TEXT = """
 path "auth/token/lookup-self" { capabilities = ["read"] }
 path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }
@@ -96,8 +99,13 @@ def _read_policies(role: Role, namespace: str, snapshot: Snapshot) -> Policies:
     fixed, missing, invalid = RuleSet(), "", ""
     varying: dict[str, list[Varying]] = {}
     has_unknown = token.templated_policies
+    length = 0
     for name in token.policy_names:
         entry = _entry(name, namespace, snapshot)
+        length += len(entry.text or "") if entry else 0
+        if length > TEXTS_MAX:
+            has_unknown = True
+            break
         if entry is None or entry.text is None:
             is_missing = entry is None and snapshot.policies is not None and snapshot.policies_are_complete
             missing = missing or (name if is_missing else "")

@@ -81,7 +81,10 @@ class RuleSet:
         base = _state(certain, parameters)
         if exact is not None and exact.is_denied:
             return RuleDecision(base, certain)
-        others = [other.rule for other in self._may_match(path) if exact is None or other.kind is PathKind.EXACT]
+        uncertain = self._may_match(path)
+        if uncertain is None:
+            return RuleDecision(State.UNCERTAIN, certain)
+        others = [other.rule for other in uncertain if exact is None or other.kind is PathKind.EXACT]
         return RuleDecision(_with(base, others, parameters), certain)
 
     def _wildcard(self, path: str) -> Rule | None:
@@ -105,10 +108,10 @@ class RuleSet:
         if self._below is not None:
             yield from self._below._segments_of(path)  # noqa: SLF001 one of us
 
-    def _may_match(self, path: str) -> Iterator[UncertainRule]:
-        yield from self._uncertain.matching(path)
-        if self._below is not None:
-            yield from self._below._may_match(path)  # noqa: SLF001 one of us
+    def _may_match(self, path: str) -> list[UncertainRule] | None:
+        below = [] if self._below is None else self._below._may_match(path)  # noqa: SLF001 one of us
+        own = self._uncertain.matching(path)
+        return None if own is None or below is None else own + below
 
 
 def permits(rule: Rule, parameters: Mapping[str, object]) -> State:

@@ -4,15 +4,14 @@ A pattern is compared with all of a path at once: a set of positions is one inte
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from webhook.rolecheck.acl.path_index import Prefixes
 from webhook.rolecheck.acl.policy import PathKind, Rule, kind_of
 
-# Characters of patterns compared with one path: some 80 templated rules that begin like it. Whatever comes behind them counts as
-# matching, which can make a warning of a refusal and nothing else.
-COMPARED_MAX = 4_096
+# Characters of patterns compared with one path: some 80 templated rules that begin like it. A path that more of them may match is
+# not decided, which makes a warning of a refusal and nothing else.
+COMPARED_MAX = 1_024
 
 _HOLE = "\0"  # stands for an unknown value while a rule's kind is found out; no policy path can hold it
 
@@ -72,17 +71,19 @@ class UncertainRules:
         self._rules.setdefault(rule.beginning, []).append(rule)
         self._beginnings.add(rule.beginning)
 
-    def matching(self, path: str) -> Iterator[UncertainRule]:
-        """Yield the rules that may match."""
-        if not self._rules:
-            return
+    def matching(self, path: str) -> list[UncertainRule] | None:
+        """Return the rules that may match; None: too many begin like the path to tell."""
+        found: list[UncertainRule] = []
         positions, compared = None, 0
         for beginning in self._beginnings.of(path):
             for rule in self._rules[beginning]:
-                positions = positions or _Positions(path)
                 compared += rule.length
-                if compared > COMPARED_MAX or rule.may_match(positions):
-                    yield rule
+                if compared > COMPARED_MAX:
+                    return None
+                positions = positions or _Positions(path)
+                if rule.may_match(positions):
+                    found.append(rule)
+        return found
 
 
 def uncertain_rule(parts: list[str | None], rule: Rule, *, allows_slashes: bool) -> UncertainRule:
