@@ -1,10 +1,11 @@
 """Random roles and policies, chosen so that their edges lie near the identities and paths that are asked about."""
 
 import json
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from tests.truth.world import ACCOUNTS, API_AUDIENCE, NAMESPACES
+from tests.truth.world import ACCOUNTS, API_AUDIENCE, NAMESPACES, SECRET_MOUNTS
 
 NAME_PATTERNS = (
     *ACCOUNTS,
@@ -115,13 +116,13 @@ CAPABILITIES = (
 )
 
 
-def policies(random: Random) -> list[str]:
-    """Return one to three policy texts."""
-    return ["\n".join(_rule(random) for _ in range(random.randint(1, 4))) for _ in range(random.randint(1, 3))]
+def policies(random: Random, below: Sequence[str]) -> list[str]:
+    """Return one to three policy texts; `below` are the Vault namespaces as seen from the policies' own, "" among them."""
+    return ["\n".join(_rule(random, below) for _ in range(random.randint(1, 4))) for _ in range(random.randint(1, 3))]
 
 
-def _rule(random: Random) -> str:
-    path = random.choice(RULES).format(m=random.choice(("secret", "old")))
+def _rule(random: Random, below: Sequence[str]) -> str:
+    path = random.choice(RULES).format(m=_mount(random, below))
     extra = random.choice(
         ("", "", "", "", ' min_wrapping_ttl = "1s"', ' required_parameters = ["x"]', ' policy = "read"')
     )
@@ -129,9 +130,13 @@ def _rule(random: Random) -> str:
     return f"path {json.dumps(path)} {{\n  {body}\n {extra}\n}}"
 
 
-def secret_path(random: Random) -> str:
+def secret_path(random: Random, below: Sequence[str]) -> str:
     """Return a path as an annotation would name it."""
-    return f"{random.choice(('secret', 'old'))}/{random.choice(PATHS)}"
+    return f"{_mount(random, below)}/{random.choice(PATHS)}"
+
+
+def _mount(random: Random, below: Sequence[str]) -> str:
+    return f"{random.choice(below)}/{random.choice(list(SECRET_MOUNTS))}".removeprefix("/")
 
 
 def _some(random: Random, pool: tuple[str, ...]) -> list[str] | str:

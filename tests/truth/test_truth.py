@@ -5,6 +5,7 @@ says it cannot decide is counted and not compared; one that decides must be righ
 """
 
 import os
+import re
 import sys
 from collections import Counter
 from random import Random, SystemRandom
@@ -14,7 +15,7 @@ import pytest
 from tests.cluster.cluster import Cluster
 from tests.cluster.openbao import OpenBao
 from tests.truth import roles
-from tests.truth.world import Server, document, identities, inside
+from tests.truth.world import SECRET_MOUNTS, VAULT_NAMESPACES, Server, document, identities, inside
 from webhook import yaml_text
 from webhook.reasons import Reason
 from webhook.rolecheck import login
@@ -32,7 +33,8 @@ RULES = Rules(wildcard=Level.ALLOW, policy_check=PolicyCheck.DENY)
 UNDECIDED = {
     reason
     for reason in Reason
-    if reason.value.endswith("Undecidable") or reason in (Reason.KV_VERSION_UNKNOWN, Reason.POLICY_INVALID)
+    if reason.value.endswith("Undecidable")
+    or reason in (Reason.KV_VERSION_UNKNOWN, Reason.KV_VERSION_HIDDEN, Reason.POLICY_INVALID)
 }
 
 
@@ -44,7 +46,14 @@ def people(cluster: Cluster):
 @pytest.fixture(scope="module")
 def truth(openbao: OpenBao):
     openbao.set_up_jwt_auth("truth-jwt")
-    openbao.write("sys/mounts/old", {"type": "kv", "options": {"version": "1"}})
+    for namespace in VAULT_NAMESPACES:
+        below = f"{namespace}/" if namespace else ""
+        if namespace:
+            parent, _, name = namespace.rpartition("/")
+            openbao.write(f"{parent}/sys/namespaces/{name}".lstrip("/"))
+        for path, version in SECRET_MOUNTS.items():
+            if below or path != "secret":  # which the server has
+                openbao.write(f"{below}sys/mounts/{path}", {"type": "kv", "options": {"version": version}})
     return openbao
 
 
@@ -102,53 +111,93 @@ def test_logins(truth, people, capsys, mount, make_role):
     assert counts["let in"] > N // 20
 
 
-def read_as_the_agent_does(server: Server, value: str, token: str) -> bool:
-    """Tell whether a token may read what an annotation names, asked as the agent asks: with data/ where KV is version 2."""
-    mount, _, rest = value.partition("/")
-    while "//" in rest:
-        rest = rest.replace("//", "/")
-    if mount == "secret" and not rest.startswith(("data/", "metadata/", "subkeys/")):
-        rest = f"data/{rest}"
-    status, answer = server.ask("GET", f"{mount}/{rest.replace(' ', '%20')}", token=token)
+# Where a token belongs, and the Vault namespace the agent sends: a login in the root, one by `auth-path: team1/auth/...`, one
+# by the `namespace` annotation.
+SEATS = (("", ""), ("", ""), ("team1", ""), ("team1", "team1"), ("team1/sub", "team1"))
+
+
+def read_as_the_agent_does(server: Server, value: str, token: str, namespace: str) -> bool | None:
+    """Tell whether a token may read what an annotation names, asked as OpenBao's agent asks: for the mount, then for the path.
+
+    None: the agent makes a path that never exists of a KV version 2 mount in a namespace below its own.
+    """
+    path = re.sub("/+", "/", value)
+    status, answer = server.ask("GET", f"sys/internal/ui/mounts/{path}", token=token, namespace=namespace)
+    if status == 200 and (answer["data"]["options"] or {}).get("version") == "2":
+        mount = answer["data"]["path"]
+        if namespace and mount.startswith(f"{namespace}/"):
+            return None
+        rest = path.removeprefix(mount)
+        path = path if rest.startswith(("data/", "metadata/", "subkeys/")) else f"{mount}data/{rest}"
+    status, answer = server.ask("GET", path, token=token, namespace=namespace)
     assert status in (200, 400, 403, 404, 405), answer
     return status != 403
 
 
+def seen_from(namespace: str) -> list[str]:
+    """Return the Vault namespaces from this one down, as paths name them from there; "" is the namespace itself."""
+    below = f"{namespace}/" if namespace else ""
+    return [
+        other.removeprefix(below) if other != namespace else ""
+        for other in VAULT_NAMESPACES
+        if f"{other}/".startswith(below)
+    ]
+
+
+def request_of(owner: str, sent: str) -> LoginRequest:
+    """Return the login at a role of one Vault namespace by an agent that asks in another."""
+    ref = RoleRef(owner, "kubernetes", "r")
+    return LoginRequest(ref=ref, asks_in=sent, service_account="web", namespace="shop", audience=("vault",))
+
+
+def write_policies(server: Server, random: Random, namespace: str):
+    """Write random policies into a Vault namespace; return their names, texts, and a token with them."""
+    texts = roles.policies(random, seen_from(namespace))
+    names = [f"p{n}" for n in range(len(texts))]
+    for name, text in zip(names, texts, strict=True):
+        status, answer = server.ask("PUT", f"sys/policies/acl/{name}", {"policy": text}, namespace=namespace)
+        assert status in (200, 204), (answer, text)
+    body = {"policies": names, "no_default_policy": True, "ttl": "60s"}
+    token = server.ask("POST", "auth/token/create", body, namespace=namespace)[1]["auth"]["client_token"]
+    return names, texts, token
+
+
+def snapshot_of(names, texts, namespace: str):
+    role = {
+        "bound_service_account_names": ["*"],
+        "bound_service_account_namespaces": ["*"],
+        "token_policies": names,
+        "token_no_default_policy": True,
+    }
+    auth = [{"path": "auth/kubernetes", "namespace": namespace, "type": "kubernetes", "roles": {"r": role}}]
+    known = [{"name": name, "namespace": namespace, "hcl": text} for name, text in zip(names, texts, strict=True)]
+    mounts = [
+        {"path": path, "namespace": other, "type": "kv", "options": {"version": version}}
+        for other in VAULT_NAMESPACES
+        for path, version in SECRET_MOUNTS.items()
+    ]
+    return load(document("kubernetes", role, auth=auth, policies=known, mounts=mounts), yaml_text.documents)
+
+
 def compare_secrets(server: Server, count: int):
     random, counts, wrong = Random(SEED), Counter(), []
-    mounts = [
-        {"path": "secret/", "type": "kv", "options": {"version": "2"}},
-        {"path": "old/", "type": "kv", "options": {"version": "1"}},
-    ]
-    claim = LoginRequest(
-        ref=RoleRef("", "kubernetes", "r"), service_account="web", namespace="shop", audience=("vault",)
-    )
     while counts["asked"] < count:
-        texts = roles.policies(random)
-        names = [f"p{n}" for n in range(len(texts))]
-        for name, text in zip(names, texts, strict=True):
-            status, answer = server.ask("PUT", f"sys/policies/acl/{name}", {"policy": text})
-            assert status in (200, 204), (answer, text)
-        token = server.ask("POST", "auth/token/create", {"policies": names, "no_default_policy": True, "ttl": "60s"})[1]
-        role = {
-            "bound_service_account_names": ["*"],
-            "bound_service_account_namespaces": ["*"],
-            "token_policies": names,
-            "token_no_default_policy": True,
-        }
-        known = [{"name": name, "hcl": text} for name, text in zip(names, texts, strict=True)]
-        snapshot = load(document("kubernetes", role, policies=known, mounts=mounts), yaml_text.documents)
+        owner, sent = random.choice(SEATS)
+        names, texts, token = write_policies(server, random, owner)
+        snapshot = snapshot_of(names, texts, owner)
+        claim = request_of(owner, sent)
         for _ in range(6):
-            value = roles.secret_path(random)
+            value = roles.secret_path(random, seen_from(sent))
             verdict = check_path(value, claim, snapshot, RULES, None)
             counts["asked"] += 1
-            if is_undecided(verdict):
+            may = read_as_the_agent_does(server, value, token, sent)
+            if may is None or is_undecided(verdict):
                 counts["undecided"] += 1
                 continue
-            may = read_as_the_agent_does(server, value, token["auth"]["client_token"])
             counts["readable" if may else f"refused, {verdict.reason}"] += 1
+            counts["in a namespace below"] += may and value.startswith(("team1/", "sub/"))
             if may != (verdict.decision is not Level.DENY):
-                wrong.append((texts, value, may, verdict.reason))
+                wrong.append((owner, sent, texts, value, may, verdict.reason))
     return counts, wrong
 
 
@@ -157,3 +206,37 @@ def test_secrets(truth, capsys):
     report(capsys, "secrets", counts, wrong)
     assert wrong == []
     assert counts["readable"] > N // 20
+    assert counts["in a namespace below"] > N // 50
+
+
+@pytest.mark.parametrize(
+    ("owner", "sent", "value", "asked"),
+    [
+        ("", "", "team1/secret/shop/x", "team1/secret/data/shop/x"),
+        ("", "", "team1/sub/secret/shop/x", "team1/sub/secret/data/shop/x"),
+        ("", "", "team1/old/shop/x", "team1/old/shop/x"),
+        ("team1", "", "team1/secret/shop/x", "team1/secret/data/shop/x"),
+        ("team1", "", "team1/sub/secret/data/shop/x", "team1/sub/secret/data/shop/x"),
+        ("team1", "team1", "secret/shop/x", "secret/data/shop/x"),
+        ("team1", "team1", "sub/old/shop/x", "sub/old/shop/x"),
+        ("team1", "team1", "sub/secret/data/shop/x", "sub/secret/data/shop/x"),
+        ("team1/sub", "team1", "sub/old/shop/x", "sub/old/shop/x"),
+    ],
+)
+def test_a_path_into_a_vault_namespace(truth, owner, sent, value, asked):
+    """With one rule for what the check says the agent asks, as the token's namespace names it, and with none."""
+    ruled = asked.removeprefix(owner.removeprefix(sent).strip("/")).strip("/")
+
+    def compare(server: Server):
+        for text in (
+            f'path "{ruled}" {{ capabilities = ["read"] }}',
+            f'path "x/{ruled}" {{ capabilities = ["read"] }}',
+        ):
+            server.ask("PUT", "sys/policies/acl/p0", {"policy": text}, namespace=owner)
+            body = {"policies": ["p0"], "no_default_policy": True, "ttl": "60s"}
+            token = server.ask("POST", "auth/token/create", body, namespace=owner)[1]["auth"]["client_token"]
+            verdict = check_path(value, request_of(owner, sent), snapshot_of(["p0"], [text], owner), RULES, None)
+            yield verdict.reason, read_as_the_agent_does(server, value, token, sent)
+
+    answers = inside(truth, lambda server: list(compare(server)))
+    assert answers == [(Reason.SECRET_READABLE, True), (Reason.SECRET_PATH_NOT_GRANTED, False)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http.client import HTTPSConnection
 from ssl import create_default_context
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.openbao import ROOT_TOKEN, OpenBao
@@ -20,6 +21,8 @@ NAMESPACES: Mapping[str, Mapping[str, str]] = {
 }
 MOUNTS = {"kubernetes": "kubernetes", "truth-jwt": "jwt"}  # path to type
 ACCOUNTS = ("web", "web-a", "api", "weeb")
+VAULT_NAMESPACES = ("", "team1", "team1/sub")
+SECRET_MOUNTS = {"secret": "2", "old": "1"}  # in each of them: path to KV version
 AUDIENCES = ("vault", "other", None)  # None: the API server's own
 API_AUDIENCE = "https://kubernetes.default.svc.cluster.local"
 
@@ -72,10 +75,15 @@ class Server:
         """Hang up."""
         self._connection.close()
 
-    def ask(self, method: str, path: str, body: object = None, *, token: str = ROOT_TOKEN) -> tuple[int, Any]:
-        """Return status and decoded body."""
+    def ask(
+        self, method: str, path: str, body: object = None, *, token: str = ROOT_TOKEN, namespace: str = ""
+    ) -> tuple[int, Any]:
+        """Return status and decoded body; `namespace` is the Vault namespace the request is made in."""
         data = None if body is None else json.dumps(body)
-        self._connection.request(method, f"/v1/{path}", data, {"X-Vault-Token": token, "X-Vault-Request": "true"})
+        headers = {"X-Vault-Token": token, "X-Vault-Request": "true"}
+        if namespace:
+            headers["X-Vault-Namespace"] = namespace
+        self._connection.request(method, f"/v1/{quote(path)}", data, headers)
         answer = self._connection.getresponse()
         raw = answer.read()
         return answer.status, json.loads(raw) if raw else None

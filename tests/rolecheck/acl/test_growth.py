@@ -14,10 +14,13 @@ from webhook.rolecheck.acl.role_policies import TEXTS_MAX
 from webhook.rolecheck.acl.secret_path import PATH_MAX
 from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.rolecheck.login_request import LoginRequest, PolicyCheck, Rules
+from webhook.rolecheck.role_ref import RoleRef
 from webhook.yaml_text import documents
 
 STRICT = Rules(policy_check=PolicyCheck.DENY)
-CLAIM = LoginRequest(role="shop", service_account="web", namespace="shop", audience=("vault",))
+CLAIM = LoginRequest(
+    ref=RoleRef("", "kubernetes", "shop"), service_account="web", namespace="shop", audience=("vault",)
+)
 ID = "{{identity.entity.id}}"
 OWN = "{{identity.entity.aliases.acc.metadata.service_account_namespace}}"
 

@@ -4,11 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+TEXT_MAX = 1_024  # characters; a subject holds two names of Kubernetes, of 253 at most
+
 
 def matches(pattern: str, text: str) -> bool:
-    """Tell whether the pattern covers the whole text; its literal parts may not overlap (`ab*ba` is not `aba`)."""
-    if "*" not in pattern:
-        return pattern == text
+    """Tell whether the pattern covers the whole text; its literal parts may not overlap (`ab*ba` is not `aba`).
+
+    A text of more than TEXT_MAX characters names nobody: it is covered by itself and by stars alone.
+    """
+    if "*" not in pattern or len(text) > TEXT_MAX:
+        return pattern == text or is_only_stars(pattern)
     head, *middle, tail = pattern.split("*")
     if not text.startswith(head):
         return False

@@ -11,6 +11,9 @@ ParseYaml = Callable[[bytes], Iterator[object]]  # every document of a YAML text
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _KEY_PREFIX = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 _KEY_PREFIX_LENGTH = 253  # RFC 1123, as Kubernetes checks label keys
+# Brackets in a text that is no JSON. Those of a usable selector are two at most; what is nested takes the YAML reader time that grows
+# with the square of the depth.
+_BRACKETS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ def _document(text: str, parse_yaml: ParseYaml) -> tuple[object, TextOf]:
     raw = text.encode(errors="replace")
     try:
         return msgspec.json.decode(raw), _json_text
-    except msgspec.DecodeError:
+    except msgspec.DecodeError as error:
+        if raw.count(b"[") + raw.count(b"{") > _BRACKETS_MAX:
+            raise ValueError("nested too deep") from error
         return next(parse_yaml(raw), None), _yaml_text
 
 
