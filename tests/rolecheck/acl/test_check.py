@@ -230,6 +230,23 @@ class TestVaultNamespaces:
         assert judged(self.of_team(text=None), "secret/q", claim=BY_PATH) == "deny SecretPathNotGranted"
         assert judged(self.of_team(managed=True), "secret/q", claim=BY_PATH) == "warn PolicySetUndecidable"
 
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            ("team2/secret/data/x", "allow SecretReadable"),
+            ("team2/secret/x", "warn KvVersionUnknown"),
+            ("team3/secret/data/x", "deny SecretPathNotGranted"),
+            ("secret/data/x", "deny SecretPathNotGranted"),
+        ],
+    )
+    def test_a_namespace_nobody_lists_may_exist_where_not_all_auth_mounts_are_known(
+        self, path: str, expected: str
+    ) -> None:
+        text = 'path "team2/secret/data/*" { policy = "read" }'
+        known = snapshot(text, mounts=TEAM_MOUNTS, complete={"auth": False})
+        assert judged(known, path) == expected
+        assert judged(snapshot(text, mounts=TEAM_MOUNTS), "team2/secret/data/x") == "deny SecretMountUnknown"
+
     def test_templates_are_filled_below_the_token_s_namespace(self) -> None:
         own = "{{identity.entity.aliases.acc.metadata.service_account_namespace}}"
         known = self.of_team(text=f'path "secret/data/{own}/*" {{ policy = "read" }}')

@@ -114,8 +114,7 @@ class ReadAccess:
         question = self._question(secret, located or Located(secret.path, "", 0))
         if located is not None:
             return _hidden(question) if located.is_hidden else _outcome(question)
-        snapshot = self._around.snapshot
-        if snapshot.secret_mounts is not None and snapshot.mounts_are_complete:
+        if _knows_all_mounts(self._around.snapshot):
             return Problem(Level.DENY, Reason.SECRET_MOUNT_UNKNOWN, {"path": secret.path})
         return _unlocated(question)
 
@@ -125,6 +124,11 @@ class ReadAccess:
             return PathQuestion(_OUTSIDE, _OUTSIDE.fixed, secret, located, is_managed, self._inner)
         rules = self._grants.rules_below(root_of(secret.path[len(self._inner) :]))
         return PathQuestion(self._grants.policies, rules, secret, located, is_managed, self._inner)
+
+
+def _knows_all_mounts(snapshot: Snapshot) -> bool:
+    """Tell whether a secrets mount that is not known exists nowhere, not in a Vault namespace that nobody lists either."""
+    return snapshot.secret_mounts is not None and snapshot.mounts_are_complete and snapshot.auth_is_complete
 
 
 def _worded(problem: Problem, request: LoginRequest, rules: Rules) -> Finding:

@@ -1,8 +1,8 @@
 """Policy text to items: the dialect Vault and OpenBao read policies in, HCL version 1 or JSON of the same shape.
 
-Nothing here knows what a policy means; policy.py does. Of the published readers for Python pyhcl reads this version, JSON and quoted
-keys too. But it keeps only the last of two blocks for one path, and the rules of the first are lost. That is why this one exists.
-Each character is read a fixed number of times, and nothing but PolicySyntaxError is raised, whatever the text.
+Nothing here knows what a policy means; policy.py does. The library pyhcl reads this version, JSON and quoted keys too. But it keeps
+only the last of two blocks for one path, and so loses rules; that is why this reader exists. The work grows with the length of the
+text, and PolicySyntaxError is the only error, whatever the text.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Texts of rules, kept so that a path finds those that match it without looking at the others.
+"""Indexes over the texts of rules: which of them match a path, without trying all of them.
 
-A question costs the length of the path and the number of texts that match its beginning, not the number of all texts.
+A look-up costs the length of the path and the number of texts that match its beginning, not the number of all texts.
 """
 
 from bisect import bisect_right

@@ -1,7 +1,7 @@
-"""What a policy says: its text in, its rules out, and how rules for the same path become one.
+"""Policy text to rules, and how several rules for the same path become one.
 
 To add a key of a path block: a row of KEYS; if it can stop a read, a field of Rule and a line in `merged`.
-Everything here costs in proportion to the text: what is given many times is collected first and put together once.
+The work grows with the length of the text: values given many times are collected first, and joined once.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The policies of a role's token, read: what each grants, which are missing, and which nobody can see.
+"""The policies of a role's token: what they grant, which are missing, which are invalid, and whether some are unknown.
 
 Parsed policies and the merged rules of a role are kept in the snapshot's cache: built once for each document.
 """
@@ -37,7 +37,7 @@ class Varying(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The policies of one role, read."""
+    """What the policies of one role say."""
 
     fixed: RuleSet  # of blocks that are the same for everyone at any time
     varying: Mapping[
@@ -54,7 +54,15 @@ class Grants:
     __slots__ = ("_below", "_filled", "_login", "_now", "_variables", "policies", "snapshot")
 
     def __init__(self, policies: Policies, role: Role, attempt: Attempt, snapshot: Snapshot, now: float | None) -> None:
-        """Stand for the login of `attempt` at `role`; `now` in Unix seconds, None: no block has expired."""
+        """Collect what is the same for all paths.
+
+        Args:
+            policies: of the role.
+            role: the one logged in to.
+            attempt: the login.
+            snapshot: what is known of the server.
+            now: Unix seconds; None: no block has expired.
+        """
         self.policies = policies
         self.snapshot = snapshot
         self._login = role, attempt

@@ -1,4 +1,4 @@
-"""Which rule decides a path: the rules of all policies of a token, those with unknown values kept apart."""
+"""Which rule decides a path. The rules of all policies of a token are in one set; those with unknown values are kept apart."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -34,13 +34,14 @@ class RuleDecision(NamedTuple):
 class RuleSet:
     """The rules of one token. Finding the one that decides costs the length of the path, whatever the number of rules.
 
-    One may stand on another, whose rules count as its own: what depends on who asks on what is the same for everyone.
+    A set can be built on another one, and then includes its rules: the lower holds what is the same for everyone, the upper what
+    depends on who asks.
     """
 
     __slots__ = ("_below", "_merged", "_prefixes", "_segments", "_uncertain", "_written")
 
     def __init__(self, below: "RuleSet | None" = None) -> None:
-        """Hold the rules of the other one, which must not change any more, and no other."""
+        """Start with the rules of the set below, which must not change any more."""
         self._below = below
         self._written: dict[tuple[PathKind, str], list[Rule]] = {}
         self._merged: dict[tuple[PathKind, str], Rule] = {}  # of _written, with those of the same text below

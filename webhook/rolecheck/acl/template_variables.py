@@ -1,4 +1,4 @@
-"""The variables of templated policies: what each will be worth to the token of one login, as far as that is known."""
+"""The variables of templated policies, and the value each will have for the token of one login, as far as that is known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class TemplateVariables:
     unseen: Unresolved  # what only a managed identity has: groups, other aliases, entity metadata
 
     def resolve(self, variable: str) -> Value:
-        """Return the value of a template variable, or its fate."""
+        """Return the value of a template variable, or what becomes of it."""
         head, _, rest = variable.partition(".")
         if head == "time":
             return Unresolved.UNCERTAIN if rest == "now" or rest.startswith("now.") else Unresolved.DROPPED
