@@ -13,6 +13,7 @@ with atheris.instrument_imports(include=["webhook"]):
     from webhook.rolecheck.acl.check import check_path
     from webhook.rolecheck.bindings.load import load
     from webhook.rolecheck.login_request import LoginRequest, PolicyCheck, Rules
+    from webhook.rolecheck.role_ref import RoleRef
 
 RULES = Rules(policy_check=PolicyCheck.DENY)
 ROLE = {
@@ -74,14 +75,8 @@ def one_input(data: bytes) -> None:
     }
     snapshot = load(json.dumps(document).encode(), yaml_text.documents)
     asked_in = provider.PickValueInList(["", namespace])
-    request = LoginRequest(
-        auth_path=f"{namespace}/auth/kubernetes" if namespace != asked_in else "auth/kubernetes",
-        vault_namespace=asked_in,
-        role="r",
-        service_account="web",
-        namespace="shop",
-        audience=("vault",),
-    )
+    ref = RoleRef(namespace, "kubernetes", "r")
+    request = LoginRequest(ref=ref, asks_in=asked_in, service_account="web", namespace="shop", audience=("vault",))
     for path in (text_of(provider), provider.ConsumeUnicode(40), "secret/data/x", "team1/secret/x"):
         verdict = check_path(path, request, snapshot, RULES, 0.0)
         assert verdict.message.isprintable(), verdict
