@@ -551,7 +551,7 @@ CATALOGUE: dict[Reason, Entry] = {
         0,
         "The path lies in a Vault namespace below the one the agent asks in, and `data/` is left out of it. The server hides mounts"
         " of other namespaces from the agent, which then adds no `data/`.",
-        message='the agent cannot see that "{path}", in a Vault namespace below its own, is of KV version 2',
+        message='{client} cannot see that "{path}", in a Vault namespace below its own, is of KV version 2',
         fixes=("write `data/` behind the mount's path",),
     ),
     Reason.POLICY_NOT_FOUND: Entry(

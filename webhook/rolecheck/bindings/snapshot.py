@@ -111,6 +111,9 @@ class Snapshot:
     policies_by_terms: dict[tuple[str, TokenTerms], Any] = field(
         init=False, default_factory=dict, repr=False, compare=False
     )  # by namespace and a token's terms
+    # what was worked out of the fields above when it was first asked for
+    _longest_mounts: dict[str, int] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _vault_namespaces: list[tuple[str, ...]] = field(init=False, default_factory=list, repr=False, compare=False)
 
     @property
     def role_count(self) -> int:
@@ -135,9 +138,9 @@ class Snapshot:
     def mount_of(self, namespace: str, path: str) -> SecretMount | None:
         """Return the secrets mount of that Vault namespace with the longest path that is a prefix of this one, in whole segments."""
         mounts = self.mounts_of(namespace) or {}
-        longest = self.cache.get(("longest mount", namespace))
-        if not isinstance(longest, int):
-            longest = self.cache["longest mount", namespace] = max(map(len, mounts), default=0)
+        longest = self._longest_mounts.get(namespace)
+        if longest is None:
+            longest = self._longest_mounts[namespace] = max(map(len, mounts), default=0)
         head = path if len(path) <= longest else path[: max(path.rfind("/", 0, longest + 1), 0)]
         while head and head not in mounts:
             head = head.rpartition("/")[0]
@@ -145,11 +148,10 @@ class Snapshot:
 
     def has_namespace(self, namespace: str) -> bool:
         """Tell whether the document speaks of that Vault namespace, or of one in it; "" is the root."""
-        known = self.cache.get("vault namespaces")
-        if not isinstance(known, list):
+        if not self._vault_namespaces:
             keys = [key[0] for key in (*self.auth_mounts, *(self.policies or ()))]
-            known = self.cache["vault namespaces"] = sorted(
-                {f"{name}/" for name in (*keys, *(self.secret_mounts or ())) if name}
-            )
+            names = {f"{name}/" for name in (*keys, *(self.secret_mounts or ())) if name}
+            self._vault_namespaces.append(tuple(sorted(names)))
+        known = self._vault_namespaces[0]
         at = bisect_left(known, f"{namespace}/")
         return not namespace or (at < len(known) and known[at].startswith(f"{namespace}/"))
