@@ -89,7 +89,13 @@ class Admission:
             pod, intent, self._pod_settings, self._pinned_audience(request, pod, intent, snapshot)
         )
         planned = plan.build(
-            request, pod, intent, self._pod_settings, agent_token, marked=found.status == STATUS_INJECTED
+            request,
+            pod,
+            intent,
+            self._pod_settings,
+            agent_token,
+            policy=self._policy,
+            marked=found.status == STATUS_INJECTED,
         )
         outcome.add(planned.warnings)
         if planned.has_agent:

@@ -151,8 +151,10 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.TOKEN_VOLUME_UNUSABLE: Entry(
         422,
-        "The volume named by `agent-service-account-token-volume-name` is absent or projects no token.",
-        "Name a projected volume with a serviceAccountToken source, or remove the annotation.",
+        "The volume named by `agent-service-account-token-volume-name` is absent or projects no token; or no mount of the agent"
+        " holds the file named by `auth-config-token-path`.",
+        "Name a projected volume with a serviceAccountToken source, copy its mount (`agent-copy-volume-mounts`), or remove the"
+        " annotation.",
     ),
     Reason.SAME_USER_UNKNOWN: Entry(
         422,

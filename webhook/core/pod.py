@@ -4,7 +4,7 @@ Members keep the API's names. `null` and absent are the same, as for the API ser
 few annotations that need them (copied mounts, AWS variables, recognising an agent).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -35,11 +35,28 @@ class Volume(Struct, frozen=True):
 
     name: str | None = None
     projected: Projected | None = None
+    hostPath: Raw | UnsetType = UNSET
+
+    @property
+    def is_host_path(self) -> bool:
+        """Tell whether it is a file or folder of the node."""
+        return self.hostPath is not UNSET and bytes(self.hostPath) != b"null"
+
+    def token_sources(self) -> Iterator[TokenSource]:
+        """Yield its service account tokens."""
+        for source in (self.projected.sources if self.projected else None) or ():
+            if source.serviceAccountToken:
+                yield source.serviceAccountToken
 
     def token_source(self) -> TokenSource | None:
         """Return the first token source, or None."""
+        return next(self.token_sources(), None)
+
+    @property
+    def holds_only_tokens(self) -> bool:
+        """Tell whether it projects service account tokens and nothing else."""
         sources = self.projected.sources if self.projected else None
-        return next((s.serviceAccountToken for s in sources or () if s.serviceAccountToken), None)
+        return bool(sources) and all(source.serviceAccountToken for source in sources or ())
 
 
 class VolumeMount(Struct, frozen=True):

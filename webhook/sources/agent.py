@@ -8,7 +8,6 @@ from msgspec import Struct
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject.agents import SIDECAR_ONLY
 from webhook.core.inject.login_token import LoginToken
-from webhook.core.inject.names import API_TOKEN_PATH
 from webhook.core.inject.plan import Plan
 from webhook.core.pod import Pod, Spec, service_account
 from webhook.rolecheck import login
@@ -93,7 +92,7 @@ def claims(
         namespace: of the admission request; the pod's own may be empty.
         rules: the settings of the check.
     """
-    who = _Who(pod, token, namespace, rules, plan.token_is_ours)
+    who = _Who(pod, token, namespace, rules, plan)
     as_annotated = AgentLogin.of_intent(intent)
     if intent.configmap or not (intent.sidecar_patch or intent.init_patch):
         return (AgentClaim(who.request(as_annotated, inspected=not intent.configmap), intent),)
@@ -122,11 +121,12 @@ class _Who(NamedTuple):
     token: LoginToken
     namespace: str
     rules: Rules
-    token_is_ours: bool
+    plan: Plan
 
     def request(self, login: AgentLogin, *, inspected: bool) -> LoginRequest:
         """Return the login as a request."""
-        pod, token = self.pod, self.token
+        pod = self.pod
+        audience, expiration_s = _token_terms(login, self)
         return LoginRequest(
             ref=RoleRef.parse(login.auth_path, login.namespace, role=login.role, server=login.server),
             asks_in=login.namespace,
@@ -134,16 +134,16 @@ class _Who(NamedTuple):
             auth_type=login.auth_type,
             service_account=service_account(pod.spec or Spec()),
             namespace=self.namespace,
-            audience=_audience(login, token, self.rules) if self.token_is_ours else None,
-            expiration_s=token.expiration_s,
+            audience=audience,
+            expiration_s=expiration_s,
             pod_name=(pod.metadata.name if pod.metadata else None) or "",
             config_inspected=inspected,
         )
 
 
-def _audience(login: AgentLogin, token: LoginToken, rules: Rules) -> tuple[str, ...] | None:
-    """Return the audiences of the token the agent reads, None where they are unknown."""
-    files = ("", token.file, f"{API_TOKEN_PATH}/{token.file_name}")
-    if not login.token_is_ours or login.token_file not in files:
-        return None
-    return (token.audience,) if token.audience else rules.default_token_audiences
+def _token_terms(login: AgentLogin, who: _Who) -> tuple[tuple[str, ...] | None, int | None]:
+    """Return audiences and lifetime of the token the agent reads, each None where it is unknown."""
+    token = who.plan.token_files.at(login.token_file) if login.token_file else who.token
+    if token is None or not (login.token_is_ours and who.plan.token_is_ours):
+        return None, None
+    return (token.audience,) if token.audience else who.rules.default_token_audiences, token.expiration_s

@@ -17,9 +17,8 @@ from msgspec import Struct
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject import names, scripts
 from webhook.core.inject.agent_config import AgentKind
-from webhook.core.inject.login_token import LoginToken
+from webhook.core.inject.login_token import TOKEN_PATH_MEMBER, LoginToken
 
-TOKEN_PATH_MEMBERS = {"kubernetes": "token_path", "jwt": "path"}  # of the method's config
 _AGENTS_OWN = (
     "BAO_",
     "VAULT_",
@@ -51,7 +50,7 @@ class AgentLogin(Struct, frozen=True):
     @classmethod
     def of_intent(cls, intent: Intent) -> "AgentLogin":
         """Return the login that the annotations say."""
-        token_file = intent.auth_config.get(TOKEN_PATH_MEMBERS.get(intent.auth_type, ""), "")
+        token_file = intent.auth_config.get(TOKEN_PATH_MEMBER.get(intent.auth_type, ""), "")
         return cls(intent.address, intent.auth_type, intent.auth_path, intent.namespace, intent.login_role, token_file)
 
 
@@ -234,6 +233,6 @@ def _of_config(
         method.mount_path or f"auth/{method.type}",
         namespace or method.namespace,
         msgspec.convert(inner.get("role", ""), str),
-        msgspec.convert(inner.get(TOKEN_PATH_MEMBERS.get(method.type, ""), ""), str),
+        msgspec.convert(inner.get(TOKEN_PATH_MEMBER.get(method.type, ""), ""), str),
         token_is_ours,
     )

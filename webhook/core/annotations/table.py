@@ -173,7 +173,8 @@ TABLE: tuple[AnnotationRow, ...] = (
             "agent-copy-volume-mounts",
             "copy_mounts_of",
             go_values.text,
-            "Copy the mounts of this container to the agent containers, tokens of service accounts excepted.",
+            "Copy the mounts of this container to the agent containers, but service account tokens other than the one"
+            " `auth-config-token-path` names, and what would cover a place of the agent's own.",
         ),
         _row(
             "agent-share-process-namespace",

@@ -4,17 +4,20 @@ Either way the agent containers never get an API token: something of ours sits w
 mount one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject import names
+from webhook.core.inject.places import Parts, parts_of
 from webhook.core.inject.pod_settings import AUTO_AUDIENCE, DEFAULT_AUDIENCE, PodSettings
-from webhook.core.pod import Pod, Spec, Volume
+from webhook.core.pod import Pod, Spec, Volume, VolumeMount
 from webhook.core.refusal import Refused, refused
 from webhook.reasons import Reason
+
+TOKEN_PATH_MEMBER = {"kubernetes": "token_path", "jwt": "path"}  # of an auth method's configuration, by type
 
 _encode = msgspec.json.Encoder().encode
 
@@ -38,6 +41,67 @@ class LoginToken(Struct, frozen=True):
     def mount_paths(self) -> Iterable[str]:
         """Return where the agents mount it: at its own place, and where the ServiceAccount plugin looks."""
         return dict.fromkeys((self.mount_path, names.API_TOKEN_PATH))
+
+
+class TokenFile(Struct, frozen=True):
+    """A service account token in the agent containers: one of LoginToken's, or of a volume that was copied."""
+
+    place: Parts
+    audience: str  # "" where its volume names none: the API server's default
+    expiration_s: int | None
+
+
+class TokenFiles(Struct, frozen=True):
+    """What is known of the files of an agent container, as far as tokens go."""
+
+    found: Sequence[TokenFile] = ()
+    mounts: Sequence[VolumeMount] = ()
+    only_tokens: frozenset[str | None] = frozenset()  # volumes that hold nothing else
+
+    @classmethod
+    def of(cls, spec: Spec, token: LoginToken, mounts: Sequence[VolumeMount]) -> "TokenFiles":
+        """Look through the mounts of an agent container, its home aside."""
+        by_name = {volume.name: volume for volume in spec.volumes or ()}
+        found = [
+            TokenFile(parts_of(f"{path}/{token.file_name}"), token.audience, token.expiration_s)
+            for path in token.mount_paths
+        ]
+        for mount in mounts:
+            if volume := by_name.get(mount.name):
+                found += _token_files(volume, mount)
+        only = {token.volume_name} if token.volume is not None else set()
+        only |= {name for name, volume in by_name.items() if name is not None and volume.holds_only_tokens}
+        return cls(found, mounts, frozenset(only))
+
+    def at(self, path: str) -> TokenFile | None:
+        """Return the token at a path, None where there is none or it is unknown."""
+        place = parts_of(path)
+        return next((file for file in self.found if file.place == place), None)
+
+    def may_hold(self, path: str) -> bool:
+        """Tell whether the agent could find a file at this path: a token, or something in a volume it mounts."""
+        if self.at(path) is not None:
+            return True
+        place = parts_of(path)
+        above = [mount for mount in self.mounts if place[: len(at := parts_of(mount.mountPath or ""))] == at]
+        nearest = max(above, key=lambda mount: len(parts_of(mount.mountPath or "")), default=None)
+        return nearest is not None and nearest.name not in self.only_tokens
+
+
+def _token_files(volume: Volume, mount: VolumeMount) -> Iterator[TokenFile]:
+    """Yield the tokens that a mount of a volume shows, `subPath` observed."""
+    shown = parts_of(mount.subPath or "")
+    for source in volume.token_sources():
+        inside = parts_of(source.path or "")
+        if source.path and not mount.subPathExpr and inside[: len(shown)] == shown:
+            place = parts_of(mount.mountPath or "") + inside[len(shown) :]
+            yield TokenFile(place, source.audience or "", source.expirationSeconds)
+
+
+def configured_file(intent: Intent) -> str:
+    """Return the path of the token that annotations tell the agent to log in with, "" where they name none."""
+    member = TOKEN_PATH_MEMBER.get(intent.auth_type, "")
+    return "" if intent.configmap else intent.auth_config.get(member, "")
 
 
 def choose(pod: Pod, intent: Intent, pod_settings: PodSettings, pinned_audience: str) -> LoginToken:

@@ -1,23 +1,25 @@
 """What to add to a pod: volumes, agent containers, mounts. Conflicts with the pod are refused, what is there already is kept."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
+from webhook.core.annotations.presets import Policy
 from webhook.core.inject import agent_config, containers, found_agents, names, scripts
 from webhook.core.inject.agent_config import AgentKind
 from webhook.core.inject.agents import AgentSet, agents_of
 from webhook.core.inject.app_mounts import MountsOf, app_mounts
 from webhook.core.inject.container_patch import apply as apply_container_patch
-from webhook.core.inject.copied import aws_environment, aws_token_mounts, copied_mounts
+from webhook.core.inject.copied import aws_environment
 from webhook.core.inject.found_agents import FoundAgents
-from webhook.core.inject.login_token import LoginToken
+from webhook.core.inject.login_token import LoginToken, TokenFiles
+from webhook.core.inject.mounts_of_agents import mounts_of_agents
 from webhook.core.inject.pod_settings import PodSettings
 from webhook.core.inject.pod_warnings import pod_warnings
 from webhook.core.inject.run_as import run_as_of, security_context
-from webhook.core.inject.volumes import AddedMount, agent_mounts, secret_volumes, volumes
+from webhook.core.inject.volumes import agent_mounts, secret_volumes, volumes
 from webhook.core.json_template import elements
 from webhook.core.pod import Pod, Spec
 from webhook.core.refusal import Refused, refused, warning
@@ -40,11 +42,19 @@ class Plan(Struct, frozen=True, kw_only=True):
     injection_type: str = ""  # as the reference's metric names it; "" when no agent is added
     has_agent: bool = True  # the pod has an agent, added now or before
     token_is_ours: bool = True  # False: another injector's agent logs in with a token we know nothing of
+    token_files: TokenFiles = TokenFiles()  # what an agent told to log in with another file would find there
     warnings: Sequence[str] = ()
 
 
 def build(
-    review: Review, pod: Pod, intent: Intent, pod_settings: PodSettings, token: LoginToken, *, marked: bool
+    review: Review,
+    pod: Pod,
+    intent: Intent,
+    pod_settings: PodSettings,
+    token: LoginToken,
+    *,
+    policy: Policy,
+    marked: bool,
 ) -> Plan:
     """Return what to add.
 
@@ -54,6 +64,7 @@ def build(
         intent: what its author asks for.
         pod_settings: what the operator decided.
         token: the service account token the agent logs in with.
+        policy: the preset.
         marked: the status annotation says the pod is injected.
 
     Raises:
@@ -62,7 +73,7 @@ def build(
     spec = pod.spec or Spec()
     agents = found_agents.find(pod, marked=marked)
     if agents.names:
-        return _complete(spec, intent, agents, marked=marked)
+        return _complete(spec, intent, token, agents, marked=marked)
     if marked:
         problem = "the pod is marked as injected and has no agent; nothing is added. Remove this annotation"
         return Plan(has_agent=False, warnings=[warning(intent.annotation("agent-inject-status"), problem)])
@@ -70,8 +81,9 @@ def build(
     secrets = secret_volumes(intent)
     added = volumes(intent, pod_settings, token, agent_set, secrets)
     _refuse_taken_names(spec, added)
-    mounts = _mounts_of_agents(review, spec, intent, agent_mounts(intent, token, agent_set, secrets))
-    init_agents, sidecars = _agents(spec, intent, pod_settings, token, agent_set, mounts)
+    of_agents = agent_mounts(intent, token, agent_set, secrets)
+    mounts = mounts_of_agents(review, spec, intent, policy, token, of_agents)
+    init_agents, sidecars = _agents(spec, intent, pod_settings, token, agent_set, mounts.encoded)
     return Plan(
         volumes=[*added.values()],
         mounts=app_mounts(spec, intent, secrets, frozenset()),
@@ -81,7 +93,8 @@ def build(
         share_process_namespace=_shares_process_namespace(spec, intent),
         mark=True,
         injection_type=agent_set.injection_type,
-        warnings=pod_warnings(spec, intent, pod_settings, agent_set),
+        token_files=mounts.token_files,
+        warnings=[*pod_warnings(spec, intent, pod_settings, agent_set), *mounts.warnings],
     )
 
 
@@ -116,16 +129,6 @@ def _agents(
     return ([*init_agents, sidecar], []) if agent_set.sidecar is AgentKind.NATIVE else (init_agents, [sidecar])
 
 
-def _mounts_of_agents(review: Review, spec: Spec, intent: Intent, added: Iterable[AddedMount]) -> bytes:
-    """Return what every agent mounts besides its home, as elements of a JSON list."""
-    mounts = [*added]
-    if intent.auth_type == "aws":
-        mounts += aws_token_mounts(spec)
-    if not intent.copy_mounts_of:
-        return elements(mounts)
-    return elements([*mounts, *copied_mounts(review, spec, intent.copy_mounts_of, mounts)])
-
-
 def _too_large(intent: Intent, config: bytes) -> Refused:
     return refused(
         Reason.CONFIG_TOO_LARGE,
@@ -147,7 +150,7 @@ def _refuse_taken_names(spec: Spec, added: Mapping[str, object]) -> None:
             )
 
 
-def _complete(spec: Spec, intent: Intent, agents: FoundAgents, *, marked: bool) -> Plan:
+def _complete(spec: Spec, intent: Intent, token: LoginToken, agents: FoundAgents, *, marked: bool) -> Plan:
     """Return what a pod that has agents still lacks: mounts of containers that others added after us."""
     if not agents.is_complete(pre_populate=intent.pre_populate, pre_populate_only=intent.pre_populate_only):
         missing = "sidecar" if not agents.has_sidecar else "init container"
@@ -160,7 +163,13 @@ def _complete(spec: Spec, intent: Intent, agents: FoundAgents, *, marked: bool) 
     volumes = {volume.name for volume in spec.volumes or ()}
     if not (agents.by_us and names.SECRETS in volumes):
         return Plan(token_is_ours=False)  # another injector's work, whole: left alone
-    return Plan(mounts=app_mounts(spec, intent, secret_volumes(intent), agents.names), mark=not marked)
+    own = (*(spec.containers or ()), *(spec.initContainers or ()))
+    mounted = [mount for container in own if container.name in agents.names for mount in container.mounts]
+    return Plan(
+        mounts=app_mounts(spec, intent, secret_volumes(intent), agents.names),
+        mark=not marked,
+        token_files=TokenFiles.of(spec, token, mounted),
+    )
 
 
 def _shares_process_namespace(spec: Spec, intent: Intent) -> bool:
