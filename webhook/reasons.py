@@ -26,6 +26,7 @@ class Reason(StrEnum):
     TOKEN_VOLUME_UNUSABLE = "TokenVolumeUnusable"  # noqa: S105 a reason code, no password
     SAME_USER_UNKNOWN = "SameUserUnknown"
     PROCESS_NAMESPACE_REFUSED = "ProcessNamespaceRefused"
+    RESOURCES_MISFIT = "ResourcesMisfit"
     AGENT_INCOMPLETE = "AgentIncomplete"
     INTERNAL_ERROR = "InternalError"
     # the Vault role
@@ -165,6 +166,11 @@ CATALOGUE: dict[Reason, Entry] = {
         422,
         "`agent-share-process-namespace` is true and the pod says `shareProcessNamespace: false`.",
         "Remove one of the two.",
+    ),
+    Reason.RESOURCES_MISFIT: Entry(
+        422,
+        "The pod has resources of its own (`spec.resources`), and its containers and the agents do not fit into them.",
+        "Raise `spec.resources`, or lower `agent-requests-*` and `agent-limits-*`.",
     ),
     Reason.AGENT_INCOMPLETE: Entry(
         422,

@@ -168,6 +168,32 @@ POD_CONFLICTS = [
         "MountPathTaken",
         "data",
     ),
+    (
+        {"containers": [{"name": "app", "volumeMounts": [{"name": "data", "mountPath": "//vault/./secrets"}]}]},
+        {},
+        "MountPathTaken",
+        "data",
+    ),
+    (
+        {
+            "containers": [
+                {"name": "app", "volumeMounts": [{"name": "vault-secrets", "mountPath": "/vault/secrets/"}]}
+            ],
+            "volumes": [OWN],
+        },
+        {},
+        "NameTaken",
+        "Remove volume and mount, they are added",
+    ),
+    (
+        {
+            "containers": [{"name": "app", "volumeMounts": [{"name": "vault-secrets", "mountPath": "/mine"}]}],
+            "volumes": [OWN],
+        },
+        {},
+        "NameTaken",
+        "Rename the pod's volume",
+    ),
     ({"shareProcessNamespace": False}, {"agent-share-process-namespace": "true"}, "ProcessNamespaceRefused", "share"),
     ({}, {"agent-run-as-same-user": "true"}, "SameUserUnknown", "same-user"),
     ({"securityContext": {"runAsUser": 0}}, {"agent-run-as-same-user": "true"}, "SameUserUnknown", "same-user"),
@@ -198,3 +224,42 @@ def test_a_conflict_with_the_pods_own_parts_is_refused_by_name(spec, annotations
     assert (result.status.get("code"), result.reason) == (422, reason), result.message
     assert named in result.message
     assert len(result.message) <= 300
+
+
+BODYLESS = [
+    ({}, "spec"),
+    ({"spec": None}, "spec"),
+    ({"spec": {}}, "spec.containers"),
+    ({"spec": {"containers": None}}, "spec.containers"),
+    ({"spec": {"containers": []}}, "spec.containers"),
+    ({"spec": {"containers": [], "initContainers": [{"name": "a"}]}}, "spec.containers"),
+    ({"spec": {"containers": [None]}}, "spec.containers"),
+    ({"spec": {"containers": {}}}, "spec.containers"),
+    ({"spec": []}, "spec"),
+    ({"spec": {"containers": [{"name": "a"}], "volumes": [None]}}, "spec.volumes"),
+    ({"spec": {"containers": [{"name": "a"}], "initContainers": [None]}}, "spec.initContainers"),
+    ({"spec": {"containers": [{"name": "a", "volumeMounts": [None]}]}}, "spec.containers"),
+]
+
+
+@pytest.mark.parametrize("settings", [{}, {"AGENT_INJECT_SIDECAR_MODE": "native"}])
+@pytest.mark.parametrize(("body", "field"), BODYLESS)
+def test_a_pod_that_is_none_is_refused_naming_the_field(body, field, settings):
+    pod = {"metadata": pod_with()["metadata"], **body}
+    result = ask(pod, settings=settings)
+    assert (result.allowed, result.status["code"], result.reason) == (False, 400, "PodInvalid")
+    assert field in result.message
+
+
+@pytest.mark.parametrize("nothing", [None, []])
+@pytest.mark.parametrize("settings", [{}, {"AGENT_INJECT_SIDECAR_MODE": "native"}])
+@pytest.mark.parametrize("first", ["true", "false"])
+def test_lists_that_are_null_or_empty_are_filled(nothing, settings, first):
+    spec = {
+        "initContainers": nothing,
+        "volumes": nothing,
+        "containers": [{"name": "app", "volumeMounts": nothing, "env": nothing}],
+    }
+    result = ask(pod_with({"agent-init-first": first}, **spec), settings=settings)  # the patch is applied here
+    assert result.mounts("app").keys() == {"/vault/secrets"}
+    assert result.volume("vault-secrets")

@@ -87,6 +87,7 @@ class Container(Struct, frozen=True):
     volumeMounts: list[VolumeMount] | None = None
     securityContext: SecurityContext | None = None
     env: Raw | UnsetType = UNSET
+    resources: Raw | UnsetType = UNSET
 
     @property
     def mounts(self) -> Sequence[VolumeMount]:
@@ -116,6 +117,7 @@ class Spec(Struct, frozen=True):
     os: OperatingSystem | None = None
     nodeSelector: dict[str, str | None] | None = None
     runtimeClassName: str | None = None
+    resources: Raw | UnsetType = UNSET
 
 
 class Metadata(Struct, frozen=True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook.core.annotations.family import OPENBAO, VAULT
-from webhook.core.annotations.go_values import backoffs_fit
+from webhook.core.annotations.go_values import backoffs_fit, quantity_value
 from webhook.core.annotations.presets import Policy, Preset, PresetMode
 from webhook.core.annotations.read import Reader
 from webhook.core.inject.pod_settings import PodSettings, SidecarMode
@@ -16,6 +16,7 @@ from webhook.settings.control import Control, control
 from webhook.settings.parsers import Address
 from webhook.settings.rows import PREFIX, ROWS, SettingRow
 
+_DEFAULTS = {row.variable: row.default for row in ROWS}
 _LEVELS = {"allow": Level.ALLOW, "off": Level.ALLOW, "warn": Level.WARN, "deny": Level.DENY}
 
 
@@ -121,6 +122,18 @@ def _check_together(given: Mapping[str, str]) -> None:
         raise SettingsError(
             f'{PREFIX}AUTH_MIN_BACKOFF "{least}" is not below {PREFIX}AUTH_MAX_BACKOFF "{most}": no agent would start'
         )
+    _check_resources(given)
+
+
+def _check_resources(given: Mapping[str, str]) -> None:
+    """Refuse a request above a limit where both are given; a default gives way to what is."""
+    for resource in ("CPU", "MEM", "EPHEMERAL"):
+        request, limit = f"{resource}_REQUEST", f"{resource}_LIMIT"
+        both_are_given = all(given[variable] not in ("", _DEFAULTS[variable]) for variable in (request, limit))
+        if both_are_given and quantity_value(given[request]) > quantity_value(given[limit]):
+            raise SettingsError(
+                f'{PREFIX}{request} "{given[request]}" is above {PREFIX}{limit} "{given[limit]}": no agent would be admitted'
+            )
 
 
 def _pod_settings(found: Mapping[str, Any]) -> PodSettings:

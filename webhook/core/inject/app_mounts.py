@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
+from webhook.core.annotations.go_values import clean_path
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject.volumes import AddedMount
 from webhook.core.pod import Container, Spec
@@ -68,7 +69,7 @@ def _lacking(container: Container, intent: Intent, secrets: Mapping[str, str]) -
         return secrets
     lacking = dict(secrets)
     for mount in container.volumeMounts:
-        path = (mount.mountPath or "").rstrip("/")
+        path = clean_path(mount.mountPath or "")
         name = secrets.get(path, mount.name)
         if name == mount.name:
             lacking.pop(path, None)

@@ -8,6 +8,7 @@ from msgspec import Struct
 from webhook.core.annotations.intent import Intent
 from webhook.core.inject import names, scripts
 from webhook.core.inject.agent_config import AgentKind
+from webhook.core.inject.resources import resources
 from webhook.core.json_template import base64_text, more, slot
 
 PROBE_PERIOD_S = 1
@@ -28,6 +29,7 @@ class PodParts(Struct, frozen=True, kw_only=True):
     environment: bytes = b""  # of a `more`, copied from the app
     probe: bytes | None = None  # a list of texts: the command of the startup probe, None for no probe
     security_context: bytes | None = None  # an object, None for none
+    limited: frozenset[str] = frozenset()  # resources of which the pod as a whole has an amount: no defaults of ours
 
 
 class _Has(NamedTuple):
@@ -35,6 +37,7 @@ class _Has(NamedTuple):
 
     probe: bool
     security_context: bool
+    left_out: frozenset[str]
 
 
 def build(kind: AgentKind, intent: Intent, config: bytes, parts: PodParts, *, ca_certificates: str) -> bytes:
@@ -47,7 +50,7 @@ def build(kind: AgentKind, intent: Intent, config: bytes, parts: PodParts, *, ca
         parts: what is the pod's own.
         ca_certificates: of the Vault server, PEM; "" for none.
     """
-    has = _Has(parts.probe is not None, parts.security_context is not None)
+    has = _Has(parts.probe is not None, parts.security_context is not None, parts.limited)
     return intent.template(_container_members, kind, has, ca_certificates).fill(
         {
             b"config": base64_text(config),
@@ -69,7 +72,7 @@ def _container_members(intent: Intent, kind: AgentKind, has: _Has, ca_certificat
         "image": intent.image,
         "command": scripts.STARTING_SHELL,
         "args": scripts.start(kind, intent),
-        "resources": resources(intent, kind),
+        "resources": resources(intent, kind, has.left_out),
         "env": (*_environment(intent), *config, *certificates, more("environment")),
         "volumeMounts": ({"name": home, "mountPath": names.HOME}, more("mounts")),
     }
@@ -128,30 +131,3 @@ def _variables(intent: Intent, values: Mapping[str, str]) -> list[Mapping[str, A
     """Return variables under each of the family's prefixes; empty values are left out."""
     prefixes = intent.family.variables
     return [{"name": prefix + name, "value": value} for name, value in values.items() if value for prefix in prefixes]
-
-
-def resources(intent: Intent, kind: AgentKind) -> dict[str, dict[str, str]]:
-    """Return requests and limits; an empty text means none, and a half without any is left out."""
-    limits = _amounts(intent.limits_cpu, intent.limits_memory, intent.limits_ephemeral)
-    requests = _amounts(intent.requests_cpu, intent.requests_memory, intent.requests_ephemeral)
-    if kind is AgentKind.INIT:
-        limits |= _overrides(intent.init_limits_cpu, intent.init_limits_memory, intent.init_limits_ephemeral)
-        requests |= _overrides(intent.init_requests_cpu, intent.init_requests_memory, intent.init_requests_ephemeral)
-    halves = {}
-    if limits := {name: amount for name, amount in limits.items() if amount}:
-        halves["limits"] = limits
-    if requests := {name: amount for name, amount in requests.items() if amount}:
-        halves["requests"] = requests
-    return halves
-
-
-def _amounts(cpu: str, memory: str, ephemeral: str) -> dict[str, str]:
-    return {"cpu": cpu, "memory": memory, "ephemeral-storage": ephemeral}
-
-
-def _overrides(cpu: str | None, memory: str | None, ephemeral: str | None) -> dict[str, str]:
-    """Return what the init container has of its own; "" is a statement, None is not."""
-    if cpu is None and memory is None and ephemeral is None:
-        return {}
-    own = {"cpu": cpu, "memory": memory, "ephemeral-storage": ephemeral}
-    return {name: amount for name, amount in own.items() if amount is not None}

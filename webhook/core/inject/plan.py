@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
+from webhook.core.annotations.go_values import clean_path
 from webhook.core.annotations.intent import Intent
 from webhook.core.annotations.presets import Policy
-from webhook.core.inject import agent_config, containers, found_agents, names, scripts
+from webhook.core.inject import agent_config, containers, found_agents, names, pod_level, scripts
 from webhook.core.inject.agent_config import AgentKind
 from webhook.core.inject.agents import AgentSet, agents_of
 from webhook.core.inject.app_mounts import MountsOf, app_mounts
@@ -70,7 +71,7 @@ def build(
     Raises:
         Refused: the pod has something of its own in the place of what is added, or half of an injection.
     """
-    spec = pod.spec or Spec()
+    spec = _spec_of(pod)
     agents = found_agents.find(pod, marked=marked)
     if agents.names:
         return _complete(spec, intent, token, agents, marked=marked)
@@ -80,10 +81,11 @@ def build(
     agent_set = agents_of(intent, pod_settings, spec)
     secrets = secret_volumes(intent)
     added = volumes(intent, pod_settings, token, agent_set, secrets)
-    _refuse_taken_names(spec, added)
+    _refuse_taken_names(spec, added, secrets)
     of_agents = agent_mounts(intent, token, agent_set, secrets)
     mounts = mounts_of_agents(review, spec, intent, policy, token, of_agents)
     init_agents, sidecars = _agents(spec, intent, pod_settings, token, agent_set, mounts.encoded)
+    pod_level.refuse_misfit(spec, intent, init_agents, sidecars, first=agent_set.first)
     return Plan(
         volumes=[*added.values()],
         mounts=app_mounts(spec, intent, secrets, frozenset()),
@@ -108,6 +110,7 @@ def _agents(
         environment=elements(aws_environment(spec, intent)) if intent.auth_type == "aws" else b"",
         probe=_encode(scripts.probe(intent)) if agent_set.probed else None,
         security_context=None if identity is None else security_context(identity),
+        limited=pod_level.limited(spec),
     )
     configs = (
         None
@@ -139,14 +142,25 @@ def _too_large(intent: Intent, config: bytes) -> Refused:
     )
 
 
-def _refuse_taken_names(spec: Spec, added: Mapping[str, object]) -> None:
+def _spec_of(pod: Pod) -> Spec:
+    """Return the pod's spec; a patch of one without containers would not apply, or make a pod of agents alone."""
+    for field, value in (("spec", pod.spec), ("spec.containers", pod.spec and pod.spec.containers)):
+        if not value:
+            raise refused(Reason.POD_INVALID, field, "the pod has none", "Give it a container")
+    return pod.spec or Spec()
+
+
+def _refuse_taken_names(spec: Spec, added: Mapping[str, object], secrets: Mapping[str, str]) -> None:
     for volume in spec.volumes or ():
         if volume.name in added:
+            own = (*(spec.containers or ()), *(spec.initContainers or ()))
+            paths = {clean_path(m.mountPath or "") for c in own for m in c.mounts if m.name == volume.name}
+            is_the_same = any(secrets.get(path) == volume.name for path in paths)
             raise refused(
                 Reason.NAME_TAKEN,
                 f"spec.volumes {volume.name}",
                 "the pod has a volume of its own with a name the injection needs",
-                "Rename the pod's volume",
+                "Remove volume and mount, they are added" if is_the_same else "Rename the pod's volume",
             )
 
 
