@@ -305,7 +305,8 @@ TABLE: tuple[AnnotationRow, ...] = (
             "agent-inject-command-<name>",
             "command",
             go_values.text,
-            "Command the agent runs after the file has changed.",
+            "Command the agent runs after the file has changed. A native sidecar also runs it after the first rendering, before the"
+            " app is there, and its configuration never has `exit_after_auth`, so a guard that looks for that does not hold.",
         ),
         _row(
             "agent-template-left-delim-<name>",

@@ -14,7 +14,6 @@ from webhook.core.refusal import refused
 from webhook.reasons import Reason
 
 _HOMES = (names.HOME, "/home/openbao")
-_CONFIG_VARIABLES = ("VAULT_CONFIG", "BAO_CONFIG")
 _CONFIGMAP_PATHS = (names.CONFIGMAP_PATH,)
 
 
@@ -97,4 +96,4 @@ def _home(container: Container) -> str | None:
 def _is_configured(container: Container) -> bool:
     if any(mount.mountPath in _CONFIGMAP_PATHS for mount in container.mounts):
         return True
-    return any(variable.name in _CONFIG_VARIABLES for variable in environment(container))
+    return any(variable.name in names.CONFIG_VARIABLES for variable in environment(container))

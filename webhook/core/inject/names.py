@@ -11,7 +11,8 @@ TOKEN_SINK = f"{HOME}/.vault-token"
 PID_FILE = f"{HOME}/.pid"
 LOG_FILE = f"{HOME}/agent.log"
 CONFIG_FILE = f"{HOME}/config.json"
-CONFIG_VARIABLE = "VAULT_CONFIG"
+CONFIG_VARIABLE = "VAULT_CONFIG"  # what our scripts read, in both families
+CONFIG_VARIABLES = (CONFIG_VARIABLE, "BAO_CONFIG")  # what agents of any injector are given
 
 SECRETS = "vault-secrets"
 CUSTOM_SECRETS = "vault-secrets-custom-"  # and a number

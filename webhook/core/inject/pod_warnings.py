@@ -1,17 +1,25 @@
 """What the author should know about these annotations in this pod: allowed, and probably not meant."""
 
+import re
 from collections.abc import Iterator
 
 from webhook.core.annotations.go_values import quantity_value
 from webhook.core.annotations.intent import Intent
+from webhook.core.annotations.secrets import DECLARATION
 from webhook.core.inject import names
 from webhook.core.inject.agent_config import AgentKind
 from webhook.core.inject.agents import AgentSet
 from webhook.core.inject.pod_settings import PodSettings
 from webhook.core.pod import Spec
-from webhook.core.refusal import warning
+from webhook.core.refusal import clean, warning
 
 DEFAULT_GRACE_PERIOD_S = 30  # of a pod, core/v1
+# Words of a command that is meant for an app that runs.
+_FOR_A_RUNNING_APP = re.compile(
+    r"\b(?:kill|pkill|killall|killall5|pidof|pgrep|reload|restart|graceful|signal|SIG[A-Z]{2,}|HUP|USR[12]"
+    r"|systemctl|supervisorctl|s6-svc|kubectl|apachectl|nginx\s+-s)\b"
+)
+_COMMAND_BYTES_READ = 4_096  # a command that is longer says early what it is for
 
 PodWarning = tuple[str, str]  # annotation key without prefix, what is the matter
 
@@ -21,6 +29,7 @@ def pod_warnings(spec: Spec, intent: Intent, pod_settings: PodSettings, agent_se
     found = [
         *_of_containers(spec, intent),
         *_of_lifetime(spec, intent, agent_set),
+        *_of_commands(intent, agent_set),
         *_of_volumes(spec, intent, pod_settings),
     ]
     return [warning(intent.annotation(key), problem) for key, problem in found]
@@ -37,6 +46,8 @@ def _of_containers(spec: Spec, intent: Intent) -> Iterator[PodWarning]:
         yield "agent-cache-listener-port", "with hostNetwork the agent's port is open to everything on the node"
     if intent.share_process_namespace is False and spec.shareProcessNamespace:
         yield "agent-share-process-namespace", "false, and the pod says true; the pod is left as it is"
+    if intent.run_as_same_user and spec.shareProcessNamespace and not intent.share_process_namespace:
+        yield "agent-run-as-same-user", "the pod shares its process namespace: the app can read the agent's Vault token"
 
 
 def _of_lifetime(spec: Spec, intent: Intent, agent_set: AgentSet) -> Iterator[PodWarning]:
@@ -46,12 +57,29 @@ def _of_lifetime(spec: Spec, intent: Intent, agent_set: AgentSet) -> Iterator[Po
         if intent.revoke_grace_s >= grace_s:
             problem = f"not below the pod's grace period of {grace_s} s: the token may not be revoked"
             yield "agent-revoke-grace", problem
+    ends = spec.restartPolicy in ("Never", "OnFailure")
+    if agent_set.sidecar is AgentKind.SIDECAR and ends and not intent.enable_quit:
+        problem = f"restartPolicy is {spec.restartPolicy}, and the sidecar never ends: neither does the pod"
+        yield "agent-inject", f"{problem}; set agent-pre-populate-only, or have the platform team use native sidecars"
     if agent_set.sidecar is AgentKind.NATIVE and not intent.init_first and "agent-init-first" in intent.in_pod:
         yield "agent-init-first", "no effect: a native sidecar always goes first"
     if not agent_set.init:
         for key in sorted(intent.in_pod):
             if key.startswith(("agent-init-limits-", "agent-init-requests-")):
                 yield key, "no effect: the pod gets no plain init container"
+
+
+def _of_commands(intent: Intent, agent_set: AgentSet) -> Iterator[PodWarning]:
+    """Yield commands that a native sidecar first runs while there is no app; after an init agent it finds the files as they are."""
+    if agent_set.sidecar is not AgentKind.NATIVE or agent_set.init:
+        return
+    for secret in intent.secrets:
+        if found := _FOR_A_RUNNING_APP.search(secret.command[:_COMMAND_BYTES_READ]):
+            key = "agent-inject-command-" + secret.key.removeprefix(DECLARATION)
+            yield (
+                key,
+                f"{clean(found[0])!r}: it first runs before the app does; let it succeed when there is nothing to tell",
+            )
 
 
 def _of_volumes(spec: Spec, intent: Intent, pod_settings: PodSettings) -> Iterator[PodWarning]:
