@@ -4,6 +4,7 @@ As the API server reckons it: the requests of all containers together are at mos
 at most the pod's. A container without a request has its limit for one.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
@@ -31,13 +32,16 @@ class _Container(Struct, frozen=True):
     restartPolicy: str | None = None  # noqa: N815 as in the API
     resources: Resources | None = None
 
-    def limit(self, name: str) -> Decimal:
-        return _number(((self.resources or _NONE).limits or {}).get(name))
+    @property
+    def limits(self) -> Mapping[str, Decimal]:
+        limits = (self.resources or _NONE).limits or {}
+        return {name: _number(amount) for name, amount in limits.items()}
 
-    def request(self, name: str) -> Decimal:
-        """Return its request; a container with a limit alone is given that."""
+    @property
+    def requests(self) -> Mapping[str, Decimal]:
+        """Return its requests; where it has a limit alone, that counts."""
         requests = (self.resources or _NONE).requests or {}
-        return _number(requests[name]) if name in requests else self.limit(name)
+        return {**self.limits, **{name: _number(amount) for name, amount in requests.items()}}
 
 
 _NONE = Resources()
@@ -80,24 +84,32 @@ def refuse_misfit(
     own_apps = [_Container(None, _read(own.resources)) for own in spec.containers or ()]
     agents, apps = [*map(_container, inits)], [*map(_container, sidecars)]
     ordered = [*agents, *own_inits] if first else [*own_inits, *agents]
+    most = _most_requested(ordered, [*own_apps, *apps])
+    asked = {name for agent in (*agents, *apps) for name, amount in agent.requests.items() if amount}
     for name, whole in (pod.requests or {}).items():
-        total = _requested(name, ordered, [*own_apps, *apps])
-        if total > _number(whole) and any(agent.request(name) for agent in (*agents, *apps)):
-            raise _misfit(intent, f"requests.{name}", whole, f"its containers and the agents ask for {_shown(total)}")
+        if name in asked and most[name] > _number(whole):
+            problem = f"its containers and the agents ask for {_shown(most[name])}"
+            raise _misfit(intent, f"requests.{name}", whole, problem)
+    limits = {name: amount for agent in apps for name, amount in agent.limits.items()}  # of the one there may be
     for name, whole in (pod.limits or {}).items():
-        most = max((agent.limit(name) for agent in apps), default=Decimal(0))
-        if most > _number(whole):
-            raise _misfit(intent, f"limits.{name}", whole, f"the agent's limit is {_shown(most)}")
+        limit = limits.get(name, Decimal(0))
+        if limit > _number(whole):
+            raise _misfit(intent, f"limits.{name}", whole, f"the agent's limit is {_shown(limit)}")
 
 
-def _requested(name: str, inits: Iterable[_Container], apps: Iterable[_Container]) -> Decimal:
+def _most_requested(inits: Iterable[_Container], apps: Iterable[_Container]) -> Mapping[str, Decimal]:
     """Return the most that is asked for at a time: while an init container runs with the sidecars before it, or later."""
-    most = staying = Decimal(0)
+    most: dict[str, Decimal] = {}
+    staying: defaultdict[str, Decimal] = defaultdict(Decimal)
     for container in inits:
-        most = max(most, staying + container.request(name))
-        if container.restartPolicy == "Always":
-            staying += container.request(name)
-    return max(most, staying + sum(container.request(name) for container in apps))
+        for name, amount in container.requests.items():
+            most[name] = max(most.get(name, amount), staying[name] + amount)
+            if container.restartPolicy == "Always":
+                staying[name] += amount
+    for container in apps:
+        for name, amount in container.requests.items():
+            staying[name] += amount
+    return {name: max(most.get(name, Decimal(0)), staying[name]) for name in {*most, *staying}}
 
 
 def _read(raw: Raw | UnsetType) -> Resources:
