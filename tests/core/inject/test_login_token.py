@@ -142,7 +142,7 @@ def test_its_lifetime_is_judged():
     for seconds, outlives in ((900, True), (7_200, False)):
         volume = projected(source(audience="bao", expirationSeconds=seconds))
         answer = ask(pod({"auth-config-token-path": FILE}, volume), settings=settings, bindings=bindings).answer
-        assert ("TokenOutlivesIdentity" in answer.findings) is outlives
+        assert ("TokenOutlivesIdentity" in answer.outcome.findings) is outlives
 
 
 NOT_HELD = [
