@@ -196,3 +196,32 @@ def test_many_mounts_cost_one_look_each(n):
 
 def test_a_path_no_kernel_takes_is_left_out():
     assert copied(copy(app("/" + "a/" * 3_000, "/data"))) == ["/data"]
+
+
+@pytest.mark.parametrize("mount", [{"name": "data"}, {"mountPath": "/data"}, {"name": None, "mountPath": "/data"}, {}])
+def test_a_mount_that_is_none_is_for_the_api_server_to_refuse(mount):
+    assert copied(copy({"name": "app", "volumeMounts": [mount]})) == []
+
+
+def test_the_api_servers_token_as_the_one_to_log_in_with_is_ours_without_a_word():
+    place = "/var/run/secrets/kubernetes.io/serviceaccount"
+    volume = {"name": "tok", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+    annotations = {"auth-config-token-path": f"{place}/token"}
+    result = copy(app(place, volume="tok"), volumes=[volume], annotations=annotations)
+    assert result.mounts("vault-agent")[place]["name"] == "vault-agent-token"
+    assert said(result) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "volume", "kept"),
+    [
+        ("/var/run/secrets/eks.amazonaws.com/serviceaccount", "data", True),
+        ("/var/run/secrets/eks.amazonaws.com/serviceaccount", "node", False),
+        ("/usr/bin/eks.amazonaws.com", "data", False),
+        ("/etc/eks.amazonaws.com", "data", False),
+        ("/home/vault/eks.amazonaws.com", "data", False),
+    ],
+)
+def test_the_mount_of_aws_covers_nothing_of_ours(path, volume, kept):
+    annotations = {KEY: "", "auth-type": "aws", "auth-path": "auth/aws"}
+    assert copied(copy(app(path, volume=volume), annotations=annotations)) == ([path] if kept else [])

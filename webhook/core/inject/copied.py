@@ -72,9 +72,11 @@ def copied_mounts(
     left_out: dict[str, list[str]] = {}
     for mount in _mounts_of(review, intent.copy_mounts_of):
         place = parts_of(mount["mountPath"])
+        if place == _API_TOKEN_PLACE:  # the API server mounts it into every container: nobody asked for it
+            continue
         if why := rules.objection(mount, place):
             left_out.setdefault(why, []).append(mount["mountPath"])
-        elif place != _API_TOKEN_PLACE:  # the API server mounts it into every container: nobody asked for it
+        else:
             copies.setdefault(place, mount)
     key = intent.annotation(KEY)
     warnings = [warning(key, f"not copied, {why}: {', '.join(paths)}") for why, paths in left_out.items()]
@@ -85,7 +87,8 @@ def _mounts_of(review: Review, name: str) -> Iterator[Object]:
     for member in raw_containers(review).values():
         for container in member:
             if container.get("name") == name:
-                yield from container.get("volumeMounts") or []  # type: ignore[misc] # decoded JSON of a pod we read
+                mounts: Iterable[Object] = container.get("volumeMounts") or ()  # type: ignore[assignment] # a pod we read
+                yield from (mount for mount in mounts if mount.get("name") and mount.get("mountPath"))
 
 
 class _Rules(NamedTuple):
@@ -120,7 +123,6 @@ class _Rules(NamedTuple):
         if is_token and self.token_place is not None and self.token_place[: len(place)] == place:
             return _OWN_PLACE if self.places.are_covered_by(place) else ""
         checks = (
-            (place == _API_TOKEN_PLACE, ""),
             (is_token or _TOKEN_PATH_PART in path.lower(), _TOKEN),
             (len(path.encode()) > PATH_MAX, _TOO_LONG),
             (self._covers_ours(place), _OWN_PLACE),
@@ -139,11 +141,14 @@ class _Rules(NamedTuple):
 
 
 def aws_token_mounts(spec: Spec) -> list[AddedMount]:
-    """Return a read-only mount of the first AWS token volume the app mounts, or none."""
+    """Return a read-only mount of the first AWS token volume the app mounts, or none; never one that covers what is ours."""
+    of_the_node = {volume.name for volume in spec.volumes or () if volume.is_host_path}
     for container in spec.containers or ():
         for mount in container.mounts:
-            if mount.mountPath and _AWS_PATH_PART in mount.mountPath:
-                return [AddedMount(mount.name or "", mount.mountPath, readOnly=True)]
+            if mount.mountPath and _AWS_PATH_PART in mount.mountPath and mount.name not in of_the_node:
+                place = parts_of(mount.mountPath)
+                if not (is_system(place, whole_etc=True) or Places(_OURS).are_covered_by(place)):
+                    return [AddedMount(mount.name or "", mount.mountPath, readOnly=True)]
     return []
 
 
