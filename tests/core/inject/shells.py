@@ -22,11 +22,11 @@ CLASSIC, NATIVE = {}, {"AGENT_INJECT_SIDECAR_MODE": "native"}
 SHELLS = ("dash", "bash", pytest.param("busybox", marks=pytest.mark.cluster))
 STUB = """#!{python} -IS
 import json, os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # before anyone can know that we run
 call = {{"argv": sys.argv[1:], "env": dict(os.environ)}}
 with open({calls!r}, "a") as file:
     file.write(json.dumps(call) + "\\n")
 if sys.argv[1] == "agent":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.pause()
 """
 
