@@ -148,20 +148,23 @@ def test_a_single_file_is_judged_by_its_place_alone(member, preset):
     assert copied(result) == ["/data/x"]
 
 
+WARN = {"AGENT_INJECT_PRESET_MODE": "warn"}
+
+
 @pytest.mark.parametrize(
-    ("preset", "settings", "kept"),
+    ("preset", "settings", "kept", "told"),
     [
-        ("compat", {}, True),
-        ("baseline", {}, False),
-        ("strict", {"AGENT_INJECT_PRESET_MODE": "warn", "AGENT_INJECT_PRESET_ALLOW": ""}, True),
-        ("baseline", {"AGENT_INJECT_PRESET_MODE": "warn"}, True),
-        ("baseline", {"AGENT_INJECT_PRESET_ALLOW": KEY}, True),
+        ("compat", {}, True, False),
+        ("baseline", {}, False, True),
+        ("baseline", WARN, True, True),
+        ("strict", WARN | {"AGENT_INJECT_PRESET_ALLOW": ""}, True, True),
+        ("baseline", {"AGENT_INJECT_PRESET_ALLOW": KEY}, True, False),
     ],
 )
-def test_folders_of_the_node_are_copied_where_no_preset_keeps_them(preset, settings, kept):
+def test_folders_of_the_node_are_copied_where_no_preset_keeps_them(preset, settings, kept, told):
     result = copy(app("/node", "/node2", volume="node"), app("/data"), preset=preset, **settings)
     assert copied(result) == (["/node", "/node2"] if kept else []) + ["/data"]
-    assert any("/node, /node2" in text for text in said(result)) is not kept
+    assert any("/node, /node2" in text for text in said(result)) is told
 
 
 def test_a_volume_whose_host_path_is_null_is_none_of_the_node():

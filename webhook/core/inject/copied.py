@@ -80,6 +80,10 @@ def copied_mounts(
             copies.setdefault(place, mount)
     key = intent.annotation(KEY)
     warnings = [warning(key, f"not copied, {why}: {', '.join(paths)}") for why, paths in left_out.items()]
+    if of_the_node := [mount["mountPath"] for mount in copies.values() if mount["name"] in rules.of_the_node]:
+        warnings.append(
+            warning(key, f"preset {policy.preset} will not copy folders of the node: {', '.join(of_the_node)}")
+        )
     return Copies([*copies.values()], warnings)
 
 
@@ -97,7 +101,8 @@ class _Rules(NamedTuple):
     places: Places  # no mount may cover
     whole_etc: bool
     tokens: frozenset[str | None]  # volumes that project service account tokens
-    of_the_node: frozenset[str | None]  # volumes that are folders of the node and stay out
+    of_the_node: frozenset[str | None]  # volumes that are folders of the node, which the preset keeps out
+    enforces: bool  # else the preset says only what it would leave out
     token_place: Parts | None  # of the token file that annotations name
 
     @classmethod
@@ -107,12 +112,13 @@ class _Rules(NamedTuple):
         paths = [*_OURS, *(mount.mountPath for mount in taken)]
         if not is_compat:
             paths += _USUAL
-        keeps_node_out = not (is_compat or policy.mode is PresetMode.WARN or KEY in policy.opened)
+        keeps_node_out = not (is_compat or KEY in policy.opened)
         return cls(
             Places(paths),
             not is_compat,
             frozenset(volume.name for volume in volumes if volume.token_source()),
             frozenset(volume.name for volume in volumes if volume.is_host_path and keeps_node_out),
+            policy.mode is PresetMode.ENFORCE,
             parts_of(token_file) if token_file else None,
         )
 
@@ -126,7 +132,7 @@ class _Rules(NamedTuple):
             (is_token or _TOKEN_PATH_PART in path.lower(), _TOKEN),
             (len(path.encode()) > PATH_MAX, _TOO_LONG),
             (self._covers_ours(place), _OWN_PLACE),
-            (volume in self.of_the_node, _OF_THE_NODE),
+            (self.enforces and volume in self.of_the_node, _OF_THE_NODE),
             (mount.get("mountPropagation") == "Bidirectional", _PROPAGATES),
         )
         return next((why for holds, why in checks if holds), "")
