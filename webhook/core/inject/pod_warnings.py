@@ -11,7 +11,8 @@ from webhook.core.inject.agent_config import AgentKind
 from webhook.core.inject.agents import AgentSet
 from webhook.core.inject.pod_settings import PodSettings
 from webhook.core.pod import Spec
-from webhook.core.refusal import clean, warning
+from webhook.core.refusal import warning
+from webhook.one_line import clean
 
 DEFAULT_GRACE_PERIOD_S = 30  # of a pod, core/v1
 # Words of a command that is meant for an app that runs.
