@@ -12,7 +12,7 @@ import msgspec
 
 from webhook.answer import FAILED, INJECTED, MALFORMED, REFUSED, UNCHANGED, Answer, Outcome
 from webhook.core import review
-from webhook.core.annotations import presets
+from webhook.core.annotations import preset_check
 from webhook.core.annotations.family import STATUS_INJECTED, SWITCH
 from webhook.core.annotations.intent import Intent
 from webhook.core.annotations.read import Found, find
@@ -42,7 +42,7 @@ class Admission:
         self._pod_settings = settings.pod_settings
         self._reader = settings.reader
         self._rules = settings.rules
-        self._policy = settings.policy
+        self._preset = settings.preset
         self._asks = bool(settings.confirm_socket)
 
     def answer(self, body: bytes, snapshot: Snapshot | None, now: float) -> Answer:
@@ -83,7 +83,7 @@ class Admission:
             return
         self._guard_system_namespaces(request, found)
         intent = self._reader.read(found)
-        outcome.add(presets.enforce(intent, self._reader.usual(found.family), self._policy))
+        outcome.add(preset_check.enforce(intent, self._reader.usual(found.family), self._preset))
         outcome.add(intent.warnings)
         agent_token = login_token.choose(
             pod, intent, self._pod_settings, self._pinned_audience(request, pod, intent, snapshot)
@@ -94,7 +94,6 @@ class Admission:
             intent,
             self._pod_settings,
             agent_token,
-            policy=self._policy,
             marked=found.status == STATUS_INJECTED,
         )
         outcome.add(planned.warnings)

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from webhook.core.annotations.family import OPENBAO, VAULT
-from webhook.core.annotations.presets import BASELINE, STRICT
+from webhook.core.annotations.presets import BASELINE, HARMLESS_TELEMETRY, STRICT, STRICT_NOTES
 from webhook.core.annotations.table import TABLE, AnnotationRow, Section
+from webhook.core.annotations.template_rules import DENIED_FUNCTIONS
 from webhook.reasons import CATALOGUE
 from webhook.rolecheck.wording import general
 from webhook.settings.rows import PREFIX, ROWS, SettingRow
@@ -86,28 +87,80 @@ def reasons() -> str:
 
 def presets() -> str:
     """Return docs/presets.md."""
-    rule = (
-        "`compat` allows what the reference injector allows. `baseline` forbids what would send tokens or secrets elsewhere or"
-        " give the agent more rights. `strict` allows a short list and nothing else. A value that is the operator's own, or a"
-        " `false` that changes nothing, passes everywhere. A refusal has the reason `PolicyForbids`;"
-        " `AGENT_INJECT_PRESET_MODE=warn` makes it a warning, `AGENT_INJECT_PRESET_ALLOW` opens single annotations by name."
-    )
-    bounds = (
-        "`baseline` and `strict` also bound the number of secrets, the size of a template and of all annotations"
-        " (`AGENT_INJECT_MAX_SECRETS`, `_MAX_TEMPLATE_BYTES`, `_MAX_ANNOTATION_BYTES`); `strict` bounds resources"
-        " (`_MAX_CPU`, `_MAX_MEMORY`) and wants a secret's own path below the common one."
-    )
     table = _table(("Annotation", "compat", "baseline", "strict"), (_preset_cells(row) for row in TABLE))
-    return "\n\n".join(["# Presets", _GENERATED.format(command="presets"), rule, bounds, table]) + "\n"
+    functions = ", ".join(f"`{name}`" for name in DENIED_FUNCTIONS)
+    members = ", ".join(f"`{name}`" for name in sorted(HARMLESS_TELEMETRY))
+    lists = (
+        f"Template functions that the agent does not run in `strict`: {functions}.",
+        f"Members of telemetry that `baseline` takes, since they name no place to send anything to: {members}.",
+    )
+    parts = [
+        "# Presets",
+        _GENERATED.format(command="presets"),
+        _PRESETS_PROTECT,
+        "## Annotation by annotation",
+        table,
+        *lists,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+_PRESETS_PROTECT = """\
+## Whom a preset protects from whom
+
+Whoever may create a pod may use the service account it runs under: a container of their own can log in to Vault with
+that account's token and read all that its roles allow. No preset changes that; the roles in Vault and the right to
+create pods do. A preset protects the cluster, the Vault server and other teams from mistakes of an author, and from
+using the agent to reach further than that account.
+
+- `compat` forbids nothing. It is for those who come from the reference injector.
+- `baseline` forbids annotations that make the agent send its login or its metrics somewhere else, log in with another
+  token, trust another server, run another image or configuration, run as root, or write files with set-user-id bits.
+  It is no wall between an author and their own agent: `agent-inject-command-<name>` and templates run commands beside
+  it, and `agent-inject-token` gives its token to the app.
+- `strict` allows the list below and nothing else. It is a wall between an author and the agent: no commands, no
+  template function that runs a program or reads or writes outside the secrets, and no way for the app to the agent's
+  Vault token.
+
+## What strict does for that
+
+- Each template gets a `function_denylist` and a `sandbox_path`, which the agent itself obeys, for template files too.
+  A template that names such a function is admitted with a warning; its file is not rendered.
+- A template's calls of `secret`, `secrets` and `pkiCert` must have the Vault path right behind them, as plain text,
+  and it may not be one of `auth/` or `sys/`: `auth/token/lookup-self` is the agent's token. The same goes for
+  `agent-inject-secret-<name>`. Calls may write to secrets engines, as far as the role's policies allow.
+- Template files lie below the read-only mounts `/vault/custom` or `/vault/configs`. The annotations that bring such a
+  mount are not on the list: whoever opens one lets in templates that nobody has looked through, and those can read
+  `auth/token/lookup-self`.
+- Secrets are mounted read-only in the pod's own containers, and the pod's own containers may not mount the volumes of
+  the agent or share its process namespace.
+
+What no preset can do: keep a privileged container, one with the host's processes or files, or someone who may run
+`kubectl debug` with such rights from the agent. That is for Pod Security and for rights in the cluster.
+
+## Common to all
+
+A value that is the operator's own, or a `false` that changes nothing, passes everywhere. A refusal has the reason
+`PolicyForbids`. `AGENT_INJECT_PRESET_MODE=warn` turns refusals into warnings and puts nothing into templates.
+`AGENT_INJECT_PRESET_ALLOW` opens single annotations by name, as they stand in the table or as an author completes
+them; opening a template annotation lifts all that is said of templates above.
+
+`baseline` and `strict` also bound the number of secrets, the size of a template and of all annotations
+(`AGENT_INJECT_MAX_SECRETS`, `_MAX_TEMPLATE_BYTES`, `_MAX_ANNOTATION_BYTES`); `strict` bounds resources (`_MAX_CPU`,
+`_MAX_MEMORY`, `_MAX_EPHEMERAL`) and takes no limit of 0, which would be none.
+
+`agent-token-audience` may not be one that the API server accepts: those of `AGENT_INJECT_API_SERVER_AUDIENCES`, the
+`AGENT_INJECT_CLUSTER_ISSUER`, and `kubernetes.default.svc` with any domain, as URL or not, whatever the settings say."""
 
 
 def _preset_cells(row: AnnotationRow) -> Sequence[str]:
     """Return what each preset says of an annotation, or of a parameter with a rule of its own."""
-    forbidden = BASELINE.get(row.key)
+    rule = BASELINE.get(row.key)
     if row.stem == "auth-config-":
-        return (f"`{row.key}`", "yes", "yes, but `auth-config-token-path`", "only `auth-config-role`")
-    baseline = f"no: {forbidden[1]}" if forbidden else "yes"
-    return (f"`{row.key}`", "yes", baseline, "yes" if row.stem in STRICT else "no")
+        return (f"`{row.key}`", "yes", "yes, but no `token-path`, nor `path` of `jwt`", "only `auth-config-role`")
+    baseline = "yes" if rule is None else f"no {rule.what}" if row.is_open else f"no: {rule.what}"
+    strict = f"yes: {STRICT_NOTES[row.key]}" if row.key in STRICT_NOTES else "yes"
+    return (f"`{row.key}`", "yes", baseline, strict if row.key in STRICT else "no")
 
 
 def _annotation_cells(row: AnnotationRow) -> Sequence[str]:

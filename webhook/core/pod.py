@@ -66,6 +66,7 @@ class VolumeMount(Struct, frozen=True):
     mountPath: str | None = None
     subPath: str | None = None
     subPathExpr: str | None = None
+    readOnly: bool | None = None
 
 
 class Seccomp(Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 from webhook.core.annotations.family import OPENBAO, VAULT
 from webhook.core.annotations.go_values import backoffs_fit, quantity_value
-from webhook.core.annotations.presets import Policy, Preset, PresetMode
+from webhook.core.annotations.presets import READ_ONLY, Preset, PresetMode, PresetPolicy
 from webhook.core.annotations.read import Reader
 from webhook.core.inject.pod_settings import PodSettings, SidecarMode
 from webhook.one_line import clean
@@ -50,7 +50,7 @@ class Settings:
     binding_check: str
     pod_settings: PodSettings  # what shapes a pod
     rules: Rules  # what the role check goes by
-    policy: Policy  # what annotations may do
+    preset: PresetPolicy  # what annotations may do
     reader: Reader  # reads annotations with these settings' defaults
     confirm_socket: str
     control: Control  # what the controller goes by
@@ -84,13 +84,13 @@ def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
             raise SettingsError(f'{PREFIX}{row.variable} "{shown}" (--{row.option}): {error}') from error
     _check_together(given)
     fields = {row.field: found[row.variable] for row in ROWS if row.field in Settings.__slots__}
+    fields["preset"] = preset = _preset(found)  # in place of its name alone
     fields["binding_check"] = found["BINDING_CHECK"] or ("enforce" if found["BINDINGS"] else "off")
     return Settings(
         **fields,
-        pod_settings=_pod_settings(found),
+        pod_settings=_pod_settings(found, preset),
         rules=_rules(found, fields["binding_check"]),
-        policy=_policy(found),
-        reader=_reader(given),
+        reader=_reader(given, preset),
         control=control(found, given),
         given=given,
     )
@@ -136,8 +136,9 @@ def _check_resources(given: Mapping[str, str]) -> None:
             )
 
 
-def _pod_settings(found: Mapping[str, Any]) -> PodSettings:
+def _pod_settings(found: Mapping[str, Any], preset: PresetPolicy) -> PodSettings:
     return PodSettings(
+        preset=preset,
         sidecar_mode=SidecarMode(found["SIDECAR_MODE"]),
         token_audience=found["TOKEN_AUDIENCE"],
         token_expiration_s=found["TOKEN_EXPIRATION"],
@@ -163,20 +164,24 @@ def _rules(found: Mapping[str, Any], mode: str) -> Rules:
     )
 
 
-def _policy(found: Mapping[str, Any]) -> Policy:
-    return Policy(
+def _preset(found: Mapping[str, Any]) -> PresetPolicy:
+    issuer = (found["CLUSTER_ISSUER"],) if found["CLUSTER_ISSUER"] else ()
+    return PresetPolicy(
         preset=Preset(found["PRESET"]),
         mode=PresetMode(found["PRESET_MODE"]),
         opened=frozenset(found["PRESET_ALLOW"]),
-        api_server_audiences=found["API_SERVER_AUDIENCES"] or (),
+        api_server_audiences=(*(found["API_SERVER_AUDIENCES"] or ()), *issuer),
         secrets_max=found["MAX_SECRETS"],
         template_bytes_max=found["MAX_TEMPLATE_BYTES"],
         annotation_bytes_max=found["MAX_ANNOTATION_BYTES"],
         cpu_max=found["MAX_CPU"],
         memory_max=found["MAX_MEMORY"],
+        ephemeral_max=found["MAX_EPHEMERAL"],
     )
 
 
-def _reader(given: Mapping[str, str]) -> Reader:
+def _reader(given: Mapping[str, str], preset: PresetPolicy) -> Reader:
     defaults = {row.annotation: given[row.variable] for row in ROWS if row.annotation}
+    if preset.confines(READ_ONLY):  # an app that can put links among the secrets leads the agent out of their volume
+        defaults[READ_ONLY] = "true"
     return Reader(defaults, {VAULT.prefix: given["VAULT_IMAGE"], OPENBAO.prefix: given["BAO_IMAGE"]})

@@ -196,6 +196,12 @@ ROWS: tuple[SettingRow, ...] = (
     ),
     _row("MAX_CPU", parsers.amount, "1", "Most CPU an annotation may ask for; strict."),
     _row("MAX_MEMORY", parsers.amount, "512Mi", "Most memory an annotation may ask for; strict."),
+    _row(
+        "MAX_EPHEMERAL",
+        parsers.amount,
+        "1Gi",
+        "Most ephemeral storage an annotation may ask for; strict. Agents write to memory alone.",
+    ),
     _row("TOKEN_AUDIENCE", parsers.audience, "vault", "Audience of the agents' token; `auto`: the one the role pins."),
     _row("TOKEN_EXPIRATION", parsers.token_expiration_s, "1h", "Lifetime of the agents' token, 10m or more."),
     _row("MEMORY_VOLUME_SIZE_LIMIT", go_values.quantity, "64Mi", "`sizeLimit` of memory volumes; `0` for none."),

@@ -12,6 +12,9 @@ import msgspec
 
 from webhook.core.annotations.go_values import backoffs_fit
 from webhook.core.annotations.intent import Intent, SecretRequest
+from webhook.core.annotations.presets import FROM_FILE, READ_ONLY, PresetPolicy
+from webhook.core.annotations.secrets import DECLARATION
+from webhook.core.annotations.template_rules import DENIED_FUNCTIONS
 from webhook.core.inject import names
 from webhook.core.json_template import slot
 
@@ -19,6 +22,7 @@ VARIABLE_BYTES_MAX = 131_071  # MAX_ARG_STRLEN of Linux less the closing NUL: "N
 BYTES_MAX = (VARIABLE_BYTES_MAX - len(names.CONFIG_VARIABLE) - 1) // 4 * 3  # of a configuration, base64 encoded there
 NATIVE_MAX_BACKOFF = "30s"  # an agent that retries sooner recovers before the kubelet would restart it
 TOKEN_FILE_MODE = 0o644  # of the token written for the app, which has another uid
+INLINE_STEM = "agent-inject-template-"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,15 +46,16 @@ class _Has(NamedTuple):
 class Configs:
     """The configurations of one pod's agents."""
 
-    def __init__(self, intent: Intent, token_file: str, *, persistent_cache: bool) -> None:
+    def __init__(self, intent: Intent, token_file: str, *, persistent_cache: bool, preset: PresetPolicy) -> None:
         """Encode what is the pod's own.
 
         Args:
             intent: what the author asks for; never one in ConfigMap mode.
             token_file: path in the agent containers of the service account token.
             persistent_cache: an init container hands its cache on to the sidecar.
+            preset: what it forbids holds for templates too.
         """
-        templates = [_template(secret, intent.default_template) for secret in intent.secrets]
+        templates = [_template(secret, intent, preset) for secret in intent.secrets]
         self._intent = intent
         self._has = _Has(persistent_cache, bool(intent.role), bool(templates))
         self._parts = {
@@ -150,14 +155,14 @@ def _server(intent: Intent) -> dict[str, Any]:
     return {"address": intent.address, **{name: value for name, value in members.items() if value}}
 
 
-def _template(secret: SecretRequest, default: str) -> dict[str, Any]:
+def _template(secret: SecretRequest, intent: Intent, preset: PresetPolicy) -> dict[str, Any]:
     template: dict[str, Any] = {"destination": secret.destination}
     if secret.template:
         template["contents"] = secret.template
     elif secret.template_file:
         template["source"] = secret.template_file
     else:
-        template["contents"] = default_template(secret, default)
+        template["contents"] = default_template(secret, intent.default_template)
     template["left_delimiter"] = secret.left_delimiter
     template["right_delimiter"] = secret.right_delimiter
     if secret.command:
@@ -166,7 +171,17 @@ def _template(secret: SecretRequest, default: str) -> dict[str, Any]:
         template["perms"] = secret.perms
     if secret.error_on_missing_key:
         template["error_on_missing_key"] = True
+    if preset.confines(FROM_FILE if secret.template_file else secret.key.replace(DECLARATION, INLINE_STEM, 1)):
+        template |= _confinement(intent, preset)
     return template
+
+
+def _confinement(intent: Intent, preset: PresetPolicy) -> Mapping[str, Any]:
+    """Return what keeps a template to the secrets: functions the agent shall not run, and the folder `file` may read from."""
+    writable = (
+        () if preset.confines(READ_ONLY) else ("file",)
+    )  # a link can be put there between the agent's check and its read
+    return {"function_denylist": (*DENIED_FUNCTIONS, *writable), "sandbox_path": intent.secret_volume_path}
 
 
 def default_template(secret: SecretRequest, form: str) -> str:

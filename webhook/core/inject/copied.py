@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from webhook.core.annotations.intent import Intent
-from webhook.core.annotations.presets import Policy, Preset, PresetMode
+from webhook.core.annotations.presets import Preset, PresetMode, PresetPolicy
 from webhook.core.inject import names
 from webhook.core.inject.places import Parts, Places, is_system, parts_of
 from webhook.core.inject.volumes import AddedMount
@@ -52,7 +52,7 @@ class Copies(NamedTuple):
 
 
 def copied_mounts(
-    review: Review, spec: Spec, intent: Intent, policy: Policy, taken: Iterable[AddedMount], token_file: str
+    review: Review, spec: Spec, intent: Intent, policy: PresetPolicy, taken: Iterable[AddedMount], token_file: str
 ) -> Copies:
     """Choose among all mounts of the containers of the name the author gives.
 
@@ -106,7 +106,7 @@ class _Rules(NamedTuple):
     token_place: Parts | None  # of the token file that annotations name
 
     @classmethod
-    def of(cls, spec: Spec, policy: Policy, taken: Iterable[AddedMount], token_file: str) -> "_Rules":
+    def of(cls, spec: Spec, policy: PresetPolicy, taken: Iterable[AddedMount], token_file: str) -> "_Rules":
         volumes = spec.volumes or ()
         is_compat = policy.preset is Preset.COMPAT
         paths = [*_OURS, *(mount.mountPath for mount in taken)]

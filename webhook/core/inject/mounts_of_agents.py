@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from webhook.core.annotations.intent import Intent
-from webhook.core.annotations.presets import Policy, Preset
+from webhook.core.annotations.presets import Preset, PresetPolicy
 from webhook.core.inject import names
 from webhook.core.inject.copied import Copies, aws_token_mounts, copied_mounts
 from webhook.core.inject.login_token import TOKEN_PATH_MEMBER, LoginToken, TokenFiles, configured_file
@@ -28,7 +28,7 @@ class MountsOfAgents(NamedTuple):
 
 
 def mounts_of_agents(
-    review: Review, spec: Spec, intent: Intent, policy: Policy, token: LoginToken, added: Iterable[AddedMount]
+    review: Review, spec: Spec, intent: Intent, policy: PresetPolicy, token: LoginToken, added: Iterable[AddedMount]
 ) -> MountsOfAgents:
     """Put together what every agent mounts.
 
@@ -56,7 +56,7 @@ def mounts_of_agents(
     return MountsOfAgents(elements([*mounts, *copies.mounts]), files, [*copies.warnings, *doubts])
 
 
-def _unless_held(file: str, files: TokenFiles, intent: Intent, policy: Policy) -> list[str]:
+def _unless_held(file: str, files: TokenFiles, intent: Intent, policy: PresetPolicy) -> list[str]:
     """Refuse a file that no mount holds, or warn: whoever patches the container may mount it there.
 
     The reference lets such a path of the jwt method through: `compat` does, too.

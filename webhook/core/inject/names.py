@@ -1,9 +1,20 @@
 """Names and paths of what is added to a pod: the reference injector's, so that manifests and scripts that know them keep working."""
 
+from webhook.core.agent_paths import API_TOKEN_PATH, CACHE_PATH, CONFIGMAP_PATH, EXTRA_PATH, HOME, TLS_PATH, TOKEN_PATH
+
+__all__ = [  # paths are asked for by name here, beside the volumes that are mounted there
+    "API_TOKEN_PATH",
+    "CACHE_PATH",
+    "CONFIGMAP_PATH",
+    "EXTRA_PATH",
+    "HOME",
+    "TLS_PATH",
+    "TOKEN_PATH",
+]
+
 INIT_AGENT = "vault-agent-init"
 SIDECAR = "vault-agent"
 
-HOME = "/home/vault"
 HOME_INIT = "home-init"
 HOME_SIDECAR = "home-sidecar"
 HOME_VOLUMES = (HOME_INIT, HOME_SIDECAR)
@@ -16,13 +27,10 @@ CONFIG_VARIABLES = (CONFIG_VARIABLE, "BAO_CONFIG")  # what agents of any injecto
 
 SECRETS = "vault-secrets"
 CUSTOM_SECRETS = "vault-secrets-custom-"  # and a number
-CONFIGMAP, CONFIGMAP_PATH = "vault-config", "/vault/configs"
-EXTRA, EXTRA_PATH = "extra-secrets", "/vault/custom"
-TLS, TLS_PATH = "vault-tls-secrets", "/vault/tls"
-CACHE, CACHE_PATH = "vault-agent-cache", "/vault/agent-cache"
+CONFIGMAP = "vault-config"
+EXTRA = "extra-secrets"
+TLS = "vault-tls-secrets"
+CACHE = "vault-agent-cache"
 
 TOKEN = "vault-agent-token"  # noqa: S105 the name of a volume
-TOKEN_PATH = "/var/run/secrets/vault.hashicorp.com/serviceaccount"  # noqa: S105 a path
 TOKEN_FILE = "token"  # noqa: S105 a file's name
-# Exactly here, without a trailing slash, the ServiceAccount admission plugin looks before it mounts an API token.
-API_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 a path

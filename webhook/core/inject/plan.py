@@ -7,8 +7,7 @@ from msgspec import Struct
 
 from webhook.core.annotations.go_values import clean_path
 from webhook.core.annotations.intent import Intent
-from webhook.core.annotations.presets import Policy
-from webhook.core.inject import agent_config, containers, found_agents, names, pod_level, scripts
+from webhook.core.inject import agent_config, containers, found_agents, isolation, names, pod_level, scripts
 from webhook.core.inject.agent_config import AgentKind
 from webhook.core.inject.agents import AgentSet, agents_of
 from webhook.core.inject.app_mounts import MountsOf, app_mounts
@@ -54,7 +53,6 @@ def build(
     pod_settings: PodSettings,
     token: LoginToken,
     *,
-    policy: Policy,
     marked: bool,
 ) -> Plan:
     """Return what to add.
@@ -65,7 +63,6 @@ def build(
         intent: what its author asks for.
         pod_settings: what the operator decided.
         token: the service account token the agent logs in with.
-        policy: the preset.
         marked: the status annotation says the pod is injected.
 
     Raises:
@@ -82,8 +79,9 @@ def build(
     secrets = secret_volumes(intent)
     added = volumes(intent, pod_settings, token, agent_set, secrets)
     _refuse_taken_names(spec, added, secrets)
+    breaches = isolation.enforce(spec, intent, pod_settings.preset, added=added.keys(), secrets=secrets)
     of_agents = agent_mounts(intent, token, agent_set, secrets)
-    mounts = mounts_of_agents(review, spec, intent, policy, token, of_agents)
+    mounts = mounts_of_agents(review, spec, intent, pod_settings.preset, token, of_agents)
     init_agents, sidecars = _agents(spec, intent, pod_settings, token, agent_set, mounts.encoded)
     pod_level.refuse_misfit(spec, intent, init_agents, sidecars, first=agent_set.first)
     return Plan(
@@ -96,7 +94,7 @@ def build(
         mark=True,
         injection_type=agent_set.injection_type,
         token_files=mounts.token_files,
-        warnings=[*pod_warnings(spec, intent, pod_settings, agent_set), *mounts.warnings],
+        warnings=[*breaches, *pod_warnings(spec, intent, pod_settings, agent_set), *mounts.warnings],
     )
 
 
@@ -115,7 +113,9 @@ def _agents(
     configs = (
         None
         if intent.configmap
-        else agent_config.Configs(intent, token.file, persistent_cache=agent_set.persistent_cache)
+        else agent_config.Configs(
+            intent, token.file, persistent_cache=agent_set.persistent_cache, preset=pod_settings.preset
+        )
     )
 
     def agent(kind: AgentKind) -> bytes:

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from webhook.core.annotations.presets import PresetPolicy
+
 AUTO_AUDIENCE = "auto"  # the audience the role pins, else DEFAULT_AUDIENCE
 DEFAULT_AUDIENCE = "vault"
 
@@ -19,6 +21,7 @@ class PodSettings(Struct, frozen=True, kw_only=True):
     """The server's own settings, as far as they shape a pod."""
 
     sidecar_mode: SidecarMode = SidecarMode.CLASSIC
+    preset: PresetPolicy = PresetPolicy()
     token_audience: str = DEFAULT_AUDIENCE
     token_expiration_s: int = 3_600
     memory_volume_size_limit: str = "64Mi"  # quantity; "0" for none
