@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from webhook.core.annotations import secret_paths
 from webhook.core.annotations.family import OPENBAO
 from webhook.core.annotations.go_values import AGENT_MAX_BACKOFF, AGENT_MIN_BACKOFF, backoffs_fit
 from webhook.core.annotations.intent import Intent
@@ -24,6 +25,7 @@ def check(intent: Intent) -> None:
             "true while agent-pre-populate is false leaves no agent at all",
             "Remove one of the two",
         )
+    secret_paths.check(intent)
     if not intent.configmap:
         _check_login(intent)
     if not backoffs_fit(intent.min_backoff, intent.max_backoff):

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from webhook.core.annotations import secrets, telemetry
+from webhook.core.annotations import secret_paths, secrets, telemetry
 from webhook.core.annotations.combinations import check, doubts
 from webhook.core.annotations.family import FAMILIES, STATUS, SWITCH, Family
 from webhook.core.annotations.go_values import boolean
@@ -153,9 +153,10 @@ class Reader:
         secrets.disambiguate(by_secret)
         requests = secrets.requests(by_secret, volume_path=base.secret_volume_path, preserve_case=base.preserve_case)
         intent = replace(base, shared=shared, texts=found.texts, role=role, secrets=tuple(requests))
-        if len(intent.secrets) == len(by_secret):  # each is declared
-            return intent
-        return replace(intent, warnings=tuple(sorted((*base.warnings, *orphans(found.family, by_secret)))))
+        remarks = [*secret_paths.warnings(intent)]
+        if len(intent.secrets) < len(by_secret):  # some are not declared
+            remarks += orphans(found.family, by_secret)
+        return replace(intent, warnings=tuple(sorted({*base.warnings, *remarks}))) if remarks else intent
 
     def _shared_of(self, prefix: str, shared_texts: tuple[tuple[str, str], ...]) -> SharedIntent:
         if not shared_texts:
@@ -184,7 +185,7 @@ class Reader:
             fields[field] = _members(field, params)
             remarks += doubtful_params(family, field, params)
         intent = Intent(**fields)
-        remarks += doubts(intent)
+        remarks += [*doubts(intent), *secret_paths.warnings(intent)]
         return SharedIntent(replace(intent, warnings=tuple(sorted(remarks))))
 
 
