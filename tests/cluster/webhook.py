@@ -16,6 +16,7 @@ from tests.cluster.network import NODE_ADDRESS
 from tests.cluster.part import Part
 from tests.cluster.sites import Site
 from tests.cluster.stops import Stops
+from webhook.core.annotations.family import FAMILIES, SWITCH
 
 PORT = 8443
 SERVE = (sys.executable, "-m", "webhook.cli", "serve")
@@ -24,7 +25,7 @@ SUFFIX = "vault-webhook.test"  # of the registrations' names
 READY_TIMEOUT_S = 30
 UNTOUCHED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 EVERYWHERE: Mapping[str, str] = {}
-ANNOTATIONS = ("vault.hashicorp.com/agent-inject", "openbao.org/agent-inject")
+ANNOTATIONS = tuple(family.prefix + SWITCH for family in FAMILIES)
 
 
 @dataclass(frozen=True, slots=True)

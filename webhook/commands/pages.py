@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from webhook.core.annotations.family import OPENBAO, VAULT
+from webhook.core.annotations.family import FORMER, OPENBAO, VAULT, without_prefix
 from webhook.core.annotations.presets import BASELINE, HARMLESS_TELEMETRY, STRICT, STRICT_NOTES
 from webhook.core.annotations.table import TABLE, AnnotationRow, Section
 from webhook.core.annotations.template_rules import DENIED_FUNCTIONS
@@ -16,14 +16,15 @@ _GENERATED = "<!-- Made by `vault-webhook {command}`; edit the table in the code
 
 def annotations() -> str:
     """Return docs/annotations.md."""
+    former = " and ".join(f"`{family.prefix}`" for family in FORMER)
     keys = (
         f"Keys are written without their prefix: `role` is `{VAULT.prefix}role`, or `{OPENBAO.prefix}role`. One prefix"
-        " serves a pod; both in one pod are refused. `<name>` is the name of a secret, `<param>` a parameter of the auth"
-        " method or of telemetry. A value that does not fit is refused, with the annotation named; a key that is not"
-        " known is ignored, with a warning."
+        f" serves a pod; two in one pod are refused. {former} are read as `{OPENBAO.prefix}`, with a warning. `<name>` is the"
+        " name of a secret, `<param>` a parameter of the auth method or of telemetry. A value that does not fit is refused,"
+        " with the annotation named; a key that is not known is ignored, with a warning."
     )
     booleans = "Booleans are `true` or `false` (also `1 t T TRUE True`, `0 f F FALSE False` and empty for false)."
-    parts = ["# Annotations", _GENERATED.format(command="annotations --markdown"), keys, booleans]
+    parts = ["# Annotations", _GENERATED.format(command="annotations --markdown"), keys, booleans, _COMMANDS_RUN]
     for section in Section:
         rows = [row for row in TABLE if row.section is section]
         parts += [
@@ -31,6 +32,16 @@ def annotations() -> str:
             _table(("Annotation", "Default", "Setting", "Effect"), map(_annotation_cells, rows)),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+_COMMANDS_RUN = """\
+`agent-inject-command-<name>` runs in the agent's container each time an agent has written the file. When that is first depends
+on the mode: in classic mode the init container writes the file and runs the command before the app starts, and the sidecar
+runs it again only when it finds another content than what is there. In native mode the one agent runs it at the first
+rendering, also before the app starts; a signal or a restart then finds no process, and a command that fails is tried again
+with the template. Let such a command succeed when there is nobody to signal: `pkill -HUP -x app || true`. A guard in
+the command that looks for `exit_after_auth` in the agent's configuration never holds in native mode: there is no agent that
+exits."""
 
 
 def annotation_list() -> str:
@@ -45,7 +56,7 @@ def annotation(key: str) -> str:
     Raises:
         KeyError: there is none of that key; with or without prefix, a secret's with <name> or a name.
     """
-    bare = key.removeprefix(VAULT.prefix).removeprefix(OPENBAO.prefix)
+    bare = without_prefix(key)
     row = next((row for row in TABLE if row.key == bare), None) or next(
         (row for row in TABLE if row.is_open and bare.startswith(row.stem)), None
     )

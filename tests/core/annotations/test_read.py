@@ -36,6 +36,47 @@ def test_both_prefixes_in_one_pod_are_refused():
     assert BAO + "role" in result.message
 
 
+FORMER = ["openbao.openbao.org/", "bao.openbao.org/"]
+
+
+@pytest.mark.parametrize("prefix", FORMER)
+@pytest.mark.parametrize(
+    "annotations", [{}, {"agent-inject-secret-db": "p", "log-level": "debug", "agent-unknown": "x"}]
+)
+def test_former_prefixes_of_openbao_are_read_as_its_own_with_a_warning(prefix, annotations):
+    result, usual = (ask(pod_with(annotations, prefix=own)) for own in (prefix, BAO))
+    assert result.pod["spec"] == usual.pod["spec"]
+    assert result.pod["metadata"]["annotations"][BAO + "agent-inject-status"] == "injected"
+    told = f"vault-webhook: {prefix}agent-inject: read as {BAO}agent-inject; write that prefix in all annotations"
+    assert told in result.warnings
+    assert len(result.warnings) == len(usual.warnings) + 1
+
+
+@pytest.mark.parametrize("prefix", FORMER)
+def test_a_pod_of_a_former_prefix_is_injected_once(prefix):
+    once = ask(pod_with({"agent-inject-secret-db": "p"}, prefix=prefix))
+    again = ask(once.pod)
+    assert (again.allowed, again.operations) == (True, [])
+
+
+@pytest.mark.parametrize("prefix", FORMER)
+def test_a_mistake_under_a_former_prefix_is_named_as_its_author_wrote_it(prefix):
+    assert ask(pod_with({"agent-pre-populate": "x"}, prefix=prefix)).message.startswith(f"{prefix}agent-pre-populate ")
+
+
+@pytest.mark.parametrize("other", [PREFIX, BAO, *FORMER])
+@pytest.mark.parametrize("prefix", [PREFIX, BAO, *FORMER])
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_no_two_prefixes_in_one_pod(prefix, other, switch):
+    pod = pod_with(prefix=prefix, switch=switch)
+    pod["metadata"]["annotations"][other + "log-level"] = "debug"
+    result = ask(pod)
+    assert result.allowed == (prefix == other or switch == "false")
+    if not result.allowed:
+        assert result.reason == "AnnotationConflict"
+        assert other + "log-level" in result.message
+
+
 def test_a_foreign_annotation_under_the_other_prefix_is_nobodys_business():
     pod = pod_with()
     pod["metadata"]["annotations"][BAO + "something-else"] = "x"

@@ -195,7 +195,7 @@ def test_a_path_that_some_mount_holds_is_not(annotations):
 
 @pytest.mark.parametrize(("preset", "allowed"), [("compat", True), ("baseline", False)])
 def test_a_path_of_jwt_that_no_mount_holds_is_the_references_in_compat(preset, allowed):
-    settings = {"AGENT_INJECT_PRESET": preset, "AGENT_INJECT_PRESET_ALLOW": "auth-type,auth-path"}
+    settings = {"AGENT_INJECT_PRESET": preset, "AGENT_INJECT_PRESET_ALLOW": "auth-type,auth-path,auth-config-path"}
     result = ask(pod_with({"auth-type": "jwt", "auth-path": "auth/jwt", "auth-config-path": "/tok"}), settings=settings)
     assert result.allowed is allowed
     assert SENTENCE in (result.message or "".join(result.warnings))

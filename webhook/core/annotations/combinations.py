@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from webhook.core.annotations import secret_paths
-from webhook.core.annotations.family import OPENBAO
 from webhook.core.annotations.go_values import AGENT_MAX_BACKOFF, AGENT_MIN_BACKOFF, backoffs_fit
 from webhook.core.annotations.intent import Intent
 from webhook.core.refusal import refused, warning
@@ -89,7 +88,7 @@ def doubts(intent: Intent) -> list[str]:
 
 
 def _is_foreign_to_openbao(intent: Intent) -> bool:
-    return intent.family is OPENBAO and intent.auth_type not in OPENBAO_AUTH_TYPES
+    return intent.family.is_openbao and intent.auth_type not in OPENBAO_AUTH_TYPES
 
 
 _DOUBTS: tuple[tuple[str, Callable[[Intent], bool], str], ...] = (
@@ -126,12 +125,12 @@ _DOUBTS: tuple[tuple[str, Callable[[Intent], bool], str], ...] = (
     ("auth-type", _is_foreign_to_openbao, "OpenBao's agent has no such auth method"),
     (
         "template-lease-renewal-threshold",
-        lambda i: i.family is OPENBAO and bool(i.lease_renewal_threshold),
+        lambda i: i.family.is_openbao and bool(i.lease_renewal_threshold),
         "OpenBao's agent ignores it",
     ),
     (
         "template-max-connections-per-host",
-        lambda i: i.family is OPENBAO and bool(i.max_connections_per_host),
+        lambda i: i.family.is_openbao and bool(i.max_connections_per_host),
         "OpenBao's agent ignores it",
     ),
 )

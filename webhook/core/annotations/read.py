@@ -26,12 +26,12 @@ SHARED_TEXT_MAX = 4_096  # characters of annotations; more is read anew for each
 
 
 class Found:
-    """Our annotations of one pod: a family, its keys without prefix, and what the other family's prefix holds."""
+    """Our annotations of one pod: a family, and its keys without prefix."""
 
-    __slots__ = ("family", "foreign", "texts")
+    __slots__ = ("family", "texts")
 
-    def __init__(self, family: Family, texts: dict[str, str], foreign: dict[str, str]) -> None:
-        self.family, self.texts, self.foreign = family, texts, foreign
+    def __init__(self, family: Family, texts: dict[str, str]) -> None:
+        self.family, self.texts = family, texts
 
     @property
     def status(self) -> str | None:
@@ -43,19 +43,21 @@ def find(annotations: Mapping[str, str | None]) -> Found | None:
     """Return our annotations if they ask for injection, else None.
 
     Raises:
-        Refused: `agent-inject` is no boolean, or both prefixes are used.
+        Refused: `agent-inject` is no boolean, or several prefixes are used.
     """
     texts: dict[str, dict[str, str]] = {family.prefix: {} for family in FAMILIES}
     for key, value in annotations.items():
         slash = key.find("/") + 1
         if (mine := texts.get(key[:slash])) is not None:
             mine[key[slash:]] = value or ""
-    for family, other in (FAMILIES, FAMILIES[::-1]):
-        if _wanted(family, texts[family.prefix]):
-            found = Found(family, texts[family.prefix], texts[other.prefix])
-            _refuse_both(found, other)
-            return found
-    return None
+    family = next((family for family in FAMILIES if _wanted(family, texts[family.prefix])), None)
+    if family is None:
+        return None
+    mine = texts.pop(family.prefix)
+    if family.read_as and (status := texts[family.read_as].pop(STATUS, None)) is not None:
+        mine[STATUS] = status  # written by ourselves, an earlier time
+    _refuse_others(family, texts)
+    return Found(family, mine)
 
 
 def _wanted(family: Family, texts: Mapping[str, str]) -> bool:
@@ -68,15 +70,16 @@ def _wanted(family: Family, texts: Mapping[str, str]) -> bool:
         raise refused(Reason.ANNOTATION_INVALID, family.prefix + SWITCH, str(error), value=raw) from error
 
 
-def _refuse_both(found: Found, other: Family) -> None:
-    ours = next((key for key in sorted(found.foreign) if row_of(key)), None)
-    if ours is not None:
-        raise refused(
-            Reason.ANNOTATION_CONFLICT,
-            other.prefix + ours,
-            f"the pod asks for injection under {found.family.prefix} as well",
-            "Use one prefix for all annotations of a pod",
-        )
+def _refuse_others(family: Family, others: Mapping[str, Mapping[str, str]]) -> None:
+    for prefix, texts in others.items():
+        ours = min((key for key in texts if row_of(key)), default=None)
+        if ours is not None:
+            raise refused(
+                Reason.ANNOTATION_CONFLICT,
+                prefix + ours,
+                f"the pod asks for injection under {family.prefix} as well",
+                f"Use one prefix for all annotations of a pod, {family.own_prefix}",
+            )
 
 
 class Reader:
@@ -87,7 +90,7 @@ class Reader:
 
         Args:
             defaults: annotation key without prefix to the server's text for it; others keep the table's.
-            images: family prefix to the agent's default image.
+            images: prefix to use, of each family, to the agent's default image.
 
         Raises:
             ValueError: a default does not fit its annotation's row; names the annotation.
@@ -103,7 +106,13 @@ class Reader:
                 raise ValueError(f"default of {row.key} {raw!r}: {error}") from error
         fields["by_server"] = frozenset(key for key, raw in defaults.items() if raw != BY_KEY[key].default)
         self._fields = {
-            family.prefix: {**fields, "family": family, "image": images[family.prefix]} for family in FAMILIES
+            family.prefix: {
+                **fields,
+                "family": family,
+                "image": images[family.own_prefix],
+                "warnings": _former_prefix(family),
+            }
+            for family in FAMILIES
         }
         self._usual = {prefix: SharedIntent(Intent(**own)) for prefix, own in self._fields.items()}
         self._kept = lru_cache(SHARED_MAX)(self._read_shared)
@@ -169,7 +178,8 @@ class Reader:
         fields = {**self._fields[prefix], "texts": dict(shared_texts)}
         family: Family = fields["family"]
         by_param: dict[str, dict[str, str]] = {}
-        remarks: list[str] = []
+        remarks: list[str] = [*fields["warnings"]]
+        unknown = 0
         for key, raw in shared_texts:
             row = BY_KEY.get(key)
             if row is not None:
@@ -178,7 +188,8 @@ class Reader:
                     if row.doubt and (doubt := row.doubt(raw)):
                         remarks.append(warning(family.prefix + key, doubt))
             elif (completed := open_row(key)) is None:
-                remarks.append(unknown_key(family, key, among=len(remarks)))
+                remarks.append(unknown_key(family, key, among=unknown))
+                unknown += 1
             else:
                 by_param.setdefault(completed[0].field, {})[completed[1]] = raw
         for field, params in by_param.items():
@@ -187,6 +198,12 @@ class Reader:
         intent = Intent(**fields)
         remarks += [*doubts(intent), *secret_paths.warnings(intent)]
         return SharedIntent(replace(intent, warnings=tuple(sorted(remarks))))
+
+
+def _former_prefix(family: Family) -> tuple[str, ...]:
+    if not family.read_as:
+        return ()
+    return (warning(family.prefix + SWITCH, f"read as {family.read_as}{SWITCH}; write that prefix in all annotations"),)
 
 
 class _UnfitError(ValueError):

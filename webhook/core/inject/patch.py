@@ -49,6 +49,8 @@ def _add(path: str, value: bytes) -> bytes:
 
 
 _MARKS = {
-    family.prefix: _add(pointer("metadata", "annotations", family.prefix + STATUS), b'"%b"' % STATUS_INJECTED.encode())
+    family.prefix: _add(
+        pointer("metadata", "annotations", family.own_prefix + STATUS), b'"%b"' % STATUS_INJECTED.encode()
+    )
     for family in FAMILIES
 }
