@@ -19,7 +19,7 @@ from webhook.core.annotations.read import Found, find
 from webhook.core.inject import login_token, patch, plan, skip
 from webhook.core.inject.pod_settings import AUTO_AUDIENCE
 from webhook.core.pod import Metadata, Pod, Spec
-from webhook.core.refusal import MESSAGE_MAX, Refused, refused, warning
+from webhook.core.refusal import MESSAGE_MAX, WARNINGS_MAX, Refused, refused, warning
 from webhook.core.review import PodError, Review, ReviewError
 from webhook.one_line import clean
 from webhook.reasons import Reason
@@ -31,7 +31,6 @@ from webhook.sources import agent
 from webhook.sources.judgement import Claim, judge
 
 NAME_MAX = 256  # characters of a role or mount in log and audit
-WARNINGS_MAX = 16  # together below the 4,096 characters after which the API server drops the rest
 
 
 class Admission:
@@ -58,7 +57,7 @@ class Admission:
         except ReviewError as error:
             return _malformed(str(error))
         except PodError as error:
-            problem = refused(Reason.POD_INVALID, "request.object", str(error))
+            problem = refused(Reason.POD_INVALID, error.field, str(error))
             return _refusal(error.review, problem, Outcome())
         outcome = Outcome()
         try:

@@ -161,3 +161,30 @@ def test_the_same_question_gets_the_same_bytes():
 
 def test_dry_run_is_answered_as_always():
     assert ask(pod_with(), dryRun=True).container("vault-agent")
+
+
+@pytest.mark.parametrize(
+    ("value", "written", "kind"),
+    [(True, "true", "a boolean"), (False, "false", "a boolean"), (5, "5", "a number"), (0.5, "0.5", "a number")],
+)
+def test_an_annotation_that_yaml_made_a_boolean_or_a_number_is_named(value, written, kind):
+    pod = pod_with()
+    pod["metadata"]["annotations"] |= {"example.com/b": value, "example.com/c": value}
+    result = ask(pod)
+    assert result.reason == "PodInvalid"
+    problem = f'the value {written} is {kind}, and annotations are texts; quote it: "{written}"'
+    assert result.message == f"example.com/b: {problem}. (PodInvalid)"
+
+
+@pytest.mark.parametrize("value", [[], {}, [True]])
+def test_an_annotation_that_is_no_scalar_is_named(value):
+    pod = pod_with()
+    pod["metadata"]["annotations"]["example.com/b"] = value
+    assert ask(pod).message.startswith("example.com/b: ")
+
+
+def test_another_part_that_cannot_be_read_is_told_as_before():
+    pod = pod_with(containers=7)
+    assert ask(pod).message.startswith("request.object: ")
+    pod["metadata"]["annotations"]["x"] = "9" * 10
+    assert ask({**pod, "metadata": 7}).message.startswith("request.object: ")

@@ -6,6 +6,7 @@ from webhook.reasons import CATALOGUE, Reason
 MESSAGE_MAX = 300  # characters; what an event and a terminal show whole
 VALUE_MAX = 60
 WARNING_MAX = 240  # the API server cuts at 256 once there is much to say
+WARNINGS_MAX = 16  # of one answer: together below the 4,096 characters after which the API server drops the rest
 WARNING_PREFIX = "vault-webhook: "
 
 

@@ -6,6 +6,7 @@ read still gets an answer with its own uid.
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -28,11 +29,11 @@ class ReviewError(ValueError):
 
 
 class PodError(ValueError):
-    """The review is whole and its pod is not: the text names the field."""
+    """The review is whole and its pod is not; the text says what is wrong with `field`."""
 
-    def __init__(self, problem: str, review: "Review") -> None:
+    def __init__(self, problem: str, review: "Review", field: str = "request.object") -> None:
         super().__init__(problem)
-        self.review = review
+        self.review, self.field = review, field
 
 
 class GroupVersionKind(Struct, frozen=True):
@@ -127,12 +128,39 @@ def _decode_in_parts(body: bytes) -> Review:
     try:
         pod = _read_pod(request.object) if isinstance(request.object, Raw) else None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PodError(f"request.object is no pod we can read: {error}", review) from error
+        raise _unreadable(request.object, error, review) from error
     except RecursionError as error:
         raise PodError("request.object is nested too deeply", review) from error
     if pod is None:
         raise PodError("request.object is missing; want the pod that is created", review)
     return msgspec.structs.replace(review, pod=pod)
+
+
+class _AnyAnnotations(Struct, frozen=True):
+    annotations: dict[str, Any] | None = None
+
+
+class _AnyPod(Struct, frozen=True):
+    metadata: _AnyAnnotations | None = None
+
+
+def _unreadable(pod: Raw | Pod | UnsetType | None, error: Exception, review: Review) -> PodError:
+    """Name the annotation that is no text, which YAML makes of `true` and `5`; else say what the decoder says."""
+    general = PodError(f"request.object is no pod we can read: {error}", review)
+    try:
+        found = msgspec.json.decode(pod, type=_AnyPod) if isinstance(pod, Raw) else _AnyPod()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return general
+    annotations = (found.metadata.annotations if found.metadata else None) or {}
+    odd = min((key for key, value in annotations.items() if not isinstance(value, str | None)), default=None)
+    if odd is None:
+        return general
+    value = annotations[odd]
+    if isinstance(value, dict | list):
+        return PodError("the value of an annotation is a text, and this is none; quote it", review, odd)
+    written = msgspec.json.encode(value).decode()
+    kind = "a boolean" if isinstance(value, bool) else "a number"
+    return PodError(f'the value {written} is {kind}, and annotations are texts; quote it: "{written}"', review, odd)
 
 
 def _too_deep(body: bytes) -> ReviewError | PodError:

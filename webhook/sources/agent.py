@@ -6,6 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from webhook.core.annotations.intent import Intent
+from webhook.core.annotations.key_warnings import WRITE, is_written
 from webhook.core.inject.agents import SIDECAR_ONLY
 from webhook.core.inject.login_token import LoginToken
 from webhook.core.inject.plan import Plan
@@ -57,6 +58,10 @@ class AgentClaim(Struct, frozen=True):
         for secret in self.intent.secrets:
             if secret.path and not (secret.template or secret.template_file):
                 yield Read(self.intent.annotation(secret.key), secret.path)
+
+    def remedy(self, read: Read) -> str:
+        """Return what helps where the path is one that takes only writes."""
+        return WRITE if is_written(read.path) else ""
 
 
 def pinned_audience(pod: Pod, intent: Intent, snapshot: Snapshot | None, rules: Rules, namespace: str) -> str:

@@ -4,6 +4,7 @@ To add a source: a module that reads its object as LoginRequests, each with the 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -37,6 +38,7 @@ _PART_OF = {  # where it is not the role
     Reason.SERVER_NOT_COVERED: Part.SERVER,
     Reason.TOKEN_VOLUME_MISSING: Part.TOKEN,
 }
+_NOT_READABLE = (Reason.SECRET_PATH_NOT_GRANTED, Reason.SECRET_READ_NOT_GRANTED)
 
 
 class Subject(NamedTuple):
@@ -65,6 +67,9 @@ class Claim(Protocol):
 
     def reads(self) -> Iterable[Read]:
         """Return the paths of Vault that the login is for, each with the place that asks for it."""
+
+    def remedy(self, read: Read) -> str:
+        """Return what helps where the role's policies do not let the path be read; "" for granting it."""
 
 
 class Judgement(Struct, frozen=True):
@@ -132,9 +137,11 @@ def _of_reads(claim: Claim, target: login.Target, snapshot: Snapshot, rules: Rul
     if rules.policy_check is PolicyCheck.OFF or target.role.token.forbidden_policy:
         return  # of a forbidden policy the login's verdict tells
     reads = ReadAccess(target, claim.request, snapshot, rules, now)
-    for name, path in claim.reads():
-        if finding := reads.finding(path):
-            yield _Remark(claim, Subject(name, path), finding)
+    for read in claim.reads():
+        if finding := reads.finding(read.path):
+            if finding.reason in _NOT_READABLE and (remedy := claim.remedy(read)):
+                finding = replace(finding, hint=remedy)
+            yield _Remark(claim, Subject(read.name, read.path), finding)
 
 
 def _refused(denies: Sequence[_Remark]) -> Judgement:

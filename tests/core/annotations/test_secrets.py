@@ -125,12 +125,40 @@ def test_each_other_mount_path_is_a_volume_of_its_own():
     assert result.volume("vault-secrets-custom-1")["emptyDir"]["medium"] == "Memory"
 
 
-def test_orphans_are_warned_of():
+def test_orphans_are_warned_of_by_their_whole_key():
     result = ask(
         pod_with({"agent-inject-secret-db": "p", "agent-inject-template-bd": " ", "agent-inject-perms-dB": "0440"})
     )
     assert result.allowed
-    assert any(f"{PREFIX}agent-inject-secret-dB" in text for text in result.warnings)
+    said = f"no effect: no secret 'dB' is declared; add {PREFIX}agent-inject-secret-dB, or correct the name"
+    assert f"vault-webhook: {PREFIX}agent-inject-perms-dB: {said}" in result.warnings
+    assert any(f"{PREFIX}agent-inject-template-bd: " in text for text in result.warnings)
+
+
+@pytest.mark.parametrize("key", ["agent-inject-perms-token", "agent-inject-file-token", "agent-inject-command-token"])
+def test_an_annotation_for_the_file_of_the_agents_token_has_no_effect_and_says_so(key):
+    result = ask(pod_with({"agent-inject-token": "true", key: "0440"}))
+    assert [text for text in result.warnings if f"{PREFIX}{key}: no effect: the file of agent-inject-token" in text]
+    assert not any("agent-inject-secret-token" in text for text in result.warnings)
+    alone = ask(pod_with({key: "0440"}))
+    assert any(f"{PREFIX}{key}: " in text and "agent-inject-secret-token" in text for text in alone.warnings)
+
+
+@pytest.mark.parametrize(
+    "path", ["pki/issue/web", "pki_int/issue/x", "/team/pki/issue/x", "ssh/sign/x", "transit/encrypt/k"]
+)
+def test_a_path_that_is_written_needs_a_template_that_writes(path):
+    key = f"{PREFIX}agent-inject-secret-db: "
+    result = ask(pod_with({"agent-inject-secret-db": path}))
+    assert any(key in text and "template that writes, with pkiCert" in text for text in result.warnings) == (
+        not path.startswith("/team")
+    )
+    assert ask(pod_with({"agent-inject-secret-db": path, "agent-inject-template-db": "x"})).warnings == []
+
+
+@pytest.mark.parametrize("path", ["secret/data/issue", "kv/pki/cert", "pki/cert/ca", "pki/issue", "secret/issue/x"])
+def test_other_paths_are_read(path):
+    assert ask(pod_with({"agent-inject-secret-db": path})).warnings == []
 
 
 def test_the_apps_token_is_readable_by_another_user():

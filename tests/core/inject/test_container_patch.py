@@ -14,7 +14,7 @@ from webhook.core.inject.container_patch import BYTES_MAX, DEPTH_MAX
 
 NATIVE = {"AGENT_INJECT_SIDECAR_MODE": "native"}
 KEYS = ("agent-json-patch", "agent-init-json-patch")
-BIG = "x" * 60_000
+BIG = "x" * 52_100  # five of them fit into a pod's annotations, and not into a container
 
 
 def patched(operations, key="agent-json-patch", **kwargs):

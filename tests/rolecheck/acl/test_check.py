@@ -336,3 +336,12 @@ class TestSecretsOfAPod:
     @pytest.mark.parametrize("known", [None, snapshot(READ, fetchedAt="2020-01-01T00:00:00Z")])
     def test_old_and_missing_data_refuse_nobody(self, known: Snapshot | None) -> None:
         assert self.asked(known, self.UNGRANTED, **self.DENY).allowed
+
+    @pytest.mark.parametrize(
+        "policy", ['path "secret/*" { capabilities = ["read"] }', 'path "pki/issue/web" { capabilities = ["update"] }']
+    )
+    def test_a_path_that_is_written_is_not_helped_by_a_right_to_read(self, policy: str) -> None:
+        known = snapshot(policy, mounts=[*MOUNTS, {"path": "pki/", "type": "pki"}])
+        result = self.asked(known, {"agent-inject-secret-c": "pki/issue/web"}, **self.DENY)
+        assert not result.allowed
+        assert "Fix: give a template that writes" in result.message

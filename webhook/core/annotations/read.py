@@ -14,13 +14,14 @@ from webhook.core.annotations.combinations import check, doubts
 from webhook.core.annotations.family import FAMILIES, STATUS, SWITCH, Family
 from webhook.core.annotations.go_values import boolean
 from webhook.core.annotations.intent import Intent, SharedIntent
-from webhook.core.annotations.key_warnings import doubtful_params, orphans, underscored, unknown_key
+from webhook.core.annotations.key_warnings import doubtful_params, orphans, underscored, unknown_keys, written_paths
 from webhook.core.annotations.table import BY_KEY, TABLE, AnnotationRow, open_row, row_of, secret_row
 from webhook.core.refusal import Refused, refused, warning
 from webhook.reasons import Reason
 
 _SWITCHES = (SWITCH, STATUS)
 ROLE = "role"
+ANNOTATIONS_MAX = 262_144  # bytes of all annotations of an object, prefixes included: the API server's own limit
 SHARED_MAX = 64  # kept of those asked for last; a cluster has few
 SHARED_TEXT_MAX = 4_096  # characters of annotations; more is read anew for each pod
 
@@ -57,6 +58,13 @@ def find(annotations: Mapping[str, str | None]) -> Found | None:
     if family.read_as and (status := texts[family.read_as].pop(STATUS, None)) is not None:
         mine[STATUS] = status  # written by ourselves, an earlier time
     _refuse_others(family, texts)
+    if sum(len(key) + len(value or "") for key, value in annotations.items()) > ANNOTATIONS_MAX:
+        raise refused(
+            Reason.ANNOTATION_INVALID,
+            family.prefix + SWITCH,
+            f"the pod has more than {ANNOTATIONS_MAX} bytes of annotations, which the API server refuses too",
+            "Shorten them; templates may come from a ConfigMap, see agent-configmap",
+        )
     return Found(family, mine)
 
 
@@ -162,9 +170,9 @@ class Reader:
         secrets.disambiguate(by_secret)
         requests = secrets.requests(by_secret, volume_path=base.secret_volume_path, preserve_case=base.preserve_case)
         intent = replace(base, shared=shared, texts=found.texts, role=role, secrets=tuple(requests))
-        remarks = [*secret_paths.warnings(intent)]
+        remarks = [*secret_paths.warnings(intent), *written_paths(found.family, intent.secrets)]
         if len(intent.secrets) < len(by_secret):  # some are not declared
-            remarks += orphans(found.family, by_secret)
+            remarks += orphans(found.family, by_secret, inject_token=base.inject_token)
         return replace(intent, warnings=tuple(sorted({*base.warnings, *remarks}))) if remarks else intent
 
     def _shared_of(self, prefix: str, shared_texts: tuple[tuple[str, str], ...]) -> SharedIntent:
@@ -179,7 +187,7 @@ class Reader:
         family: Family = fields["family"]
         by_param: dict[str, dict[str, str]] = {}
         remarks: list[str] = [*fields["warnings"]]
-        unknown = 0
+        unknown: list[str] = []
         for key, raw in shared_texts:
             row = BY_KEY.get(key)
             if row is not None:
@@ -188,13 +196,13 @@ class Reader:
                     if row.doubt and (doubt := row.doubt(raw)):
                         remarks.append(warning(family.prefix + key, doubt))
             elif (completed := open_row(key)) is None:
-                remarks.append(unknown_key(family, key, among=unknown))
-                unknown += 1
+                unknown.append(key)
             else:
                 by_param.setdefault(completed[0].field, {})[completed[1]] = raw
         for field, params in by_param.items():
             fields[field] = _members(field, params)
             remarks += doubtful_params(family, field, params)
+        remarks += unknown_keys(family, unknown)
         intent = Intent(**fields)
         remarks += [*doubts(intent), *secret_paths.warnings(intent)]
         return SharedIntent(replace(intent, warnings=tuple(sorted(remarks))))

@@ -22,6 +22,7 @@ VARIABLE_BYTES_MAX = 131_071  # MAX_ARG_STRLEN of Linux less the closing NUL: "N
 BYTES_MAX = (VARIABLE_BYTES_MAX - len(names.CONFIG_VARIABLE) - 1) // 4 * 3  # of a configuration, base64 encoded there
 NATIVE_MAX_BACKOFF = "30s"  # an agent that retries sooner recovers before the kubelet would restart it
 TOKEN_FILE_MODE = 0o644  # of the token written for the app, which has another uid
+KEEP_SECRET_ID = "remove_secret_id_file_after_reading"  # noqa: S105 a member of the approle method; a text as all of them
 INLINE_STEM = "agent-inject-template-"
 
 _encode = msgspec.json.Encoder().encode
@@ -73,6 +74,8 @@ def _config_members(intent: Intent, kind: AgentKind, has: _Has) -> Mapping[str, 
     """Return a configuration with holes for role, token file and templates."""
     method = _method(intent, _method_config(intent, has_role=has.role))
     template_config = _template_config(intent)
+    if kind is AgentKind.NATIVE and keeps_secret_id(intent):
+        method["config"] = {KEEP_SECRET_ID: "false", **method.get("config", {})}
     members: dict[str, Any] = {
         "auto_auth": {"method": method, "sink": _sinks(intent)},
         "exit_after_auth": kind is AgentKind.INIT,
@@ -133,6 +136,11 @@ def _method_config(intent: Intent, *, has_role: bool) -> Mapping[str, Any]:
     if has_role:
         config["role"] = slot("role")
     return config
+
+
+def keeps_secret_id(intent: Intent) -> bool:
+    """Tell whether the agent had better not remove its secret id, whose mount is read-only, and nobody has said so."""
+    return intent.auth_type == "approle" and bool(intent.extra_secret) and KEEP_SECRET_ID not in intent.auth_config
 
 
 def _sinks(intent: Intent) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from webhook.core.annotations.go_values import quantity_value
 from webhook.core.annotations.intent import Intent
 from webhook.core.annotations.secrets import DECLARATION
 from webhook.core.inject import names
-from webhook.core.inject.agent_config import AgentKind
+from webhook.core.inject.agent_config import KEEP_SECRET_ID, AgentKind, keeps_secret_id
 from webhook.core.inject.agents import AgentSet
 from webhook.core.inject.pod_settings import PodSettings
 from webhook.core.pod import Spec
@@ -62,6 +62,13 @@ def _of_lifetime(spec: Spec, intent: Intent, agent_set: AgentSet) -> Iterator[Po
     if agent_set.sidecar is AgentKind.SIDECAR and ends and not intent.enable_quit:
         problem = f"restartPolicy is {spec.restartPolicy}, and the sidecar never ends: neither does the pod"
         yield "agent-inject", f"{problem}; set agent-pre-populate-only, or have the platform team use native sidecars"
+    if (
+        keeps_secret_id(intent) and agent_set.sidecar is not AgentKind.NATIVE
+    ):  # classic agents are configured as the reference's
+        yield (
+            f"auth-config-{KEEP_SECRET_ID}",
+            'set it to "false": agent-extra-secret is read-only, the agent logs an error else',
+        )
     if agent_set.sidecar is AgentKind.NATIVE and not intent.init_first and "agent-init-first" in intent.in_pod:
         yield "agent-init-first", "no effect: a native sidecar always goes first"
     if not agent_set.init:
