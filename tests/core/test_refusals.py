@@ -55,6 +55,16 @@ BAD_VALUES = [
     ("agent-telemetry-disable-hostname", "perhaps", "AnnotationInvalid"),
     ("agent-telemetry-maximum-gauge-cardinality", "many", "AnnotationInvalid"),
     ("agent-telemetry-prefix-filter", '{"a": 1}', "AnnotationInvalid"),
+    ("agent-telemetry-unknown", "[" * 9 + "]" * 9, "AnnotationInvalid"),
+    ("agent-telemetry-unknown", '{"a":' * 900 + "1" + "}" * 900, "AnnotationInvalid"),
+    ("agent-limits-cpu", "1e999999999", "AnnotationInvalid"),
+    ("agent-limits-cpu", "\u0663", "AnnotationInvalid"),
+    ("agent-limits-mem", "9" * 100_000, "AnnotationInvalid"),
+    ("auth-min-backoff", "1h" * 50_000, "AnnotationInvalid"),
+    ("auth-min-backoff", "\u0663s", "AnnotationInvalid"),
+    ("agent-telemetry-maximum-gauge-cardinality", "9" * 100_000, "AnnotationInvalid"),
+    ("agent-cache-listener-port", "0" * 100_000, "AnnotationInvalid"),
+    ("agent-inject-perms-db", "\u0667\u0665\u0665", "AnnotationInvalid"),
     ("agent-json-patch", '[["add"]]', "AnnotationInvalid"),
     ("agent-init-json-patch", '{"op": "add"}', "AnnotationInvalid"),
     ("agent-token-audience", "", "AnnotationInvalid"),
@@ -263,3 +273,14 @@ def test_lists_that_are_null_or_empty_are_filled(nothing, settings, first):
     result = ask(pod_with({"agent-init-first": first}, **spec), settings=settings)  # the patch is applied here
     assert result.mounts("app").keys() == {"/vault/secrets"}
     assert result.volume("vault-secrets")
+
+
+def test_more_annotations_than_an_object_may_have_are_refused():
+    foreign = pod_with({})
+    foreign["metadata"]["annotations"]["example.com/x"] = "x" * 262_144
+    for pod in (foreign, pod_with({"agent-inject-template-db": "x" * 262_144}), pod_with({"unknown" * 40_000: "x"})):
+        result = ask(pod)
+        assert (result.reason, result.status["code"]) == ("AnnotationInvalid", 400)
+        assert "more than 262144 bytes of annotations" in result.message
+    foreign["metadata"]["annotations"]["example.com/x"] = "x" * 200_000
+    assert ask(foreign).allowed

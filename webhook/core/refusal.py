@@ -7,6 +7,7 @@ MESSAGE_MAX = 300  # characters; what an event and a terminal show whole
 VALUE_MAX = 60
 WARNING_MAX = 240  # the API server cuts at 256 once there is much to say
 WARNINGS_MAX = 16  # of one answer: together below the 4,096 characters after which the API server drops the rest
+WARNINGS_OF_A_KIND_MAX = 2 * WARNINGS_MAX  # made at all; a pod may give cause for thousands
 WARNING_PREFIX = "vault-webhook: "
 
 

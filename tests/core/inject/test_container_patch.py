@@ -48,7 +48,10 @@ TOO_LARGE = {
         *[{"op": "copy", "from": "/x", "path": "/y"}, {"op": "remove", "path": "/y"}] * 10,
     ],
     "big values": [{"op": "add", "path": f"/x{n}", "value": BIG} for n in range(5)],
-    "a big replacement": [{"op": "replace", "path": "", "value": {"name": "a", "image": "b", "x": BIG * 5}}],
+    "a big replacement": [
+        {"op": "replace", "path": "", "value": {"name": "a", "image": "b", "x": BIG * 3}},
+        *copies(1, "/x"),
+    ],
     "a big replacement of a member": [{"op": "replace", "path": "/image", "value": BIG * 5}],
     "long names": [{"op": "add", "path": f"/{BIG}{n}", "value": 0} for n in range(5)],
 }

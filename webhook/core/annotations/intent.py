@@ -41,7 +41,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     secrets: tuple[SecretRequest, ...] = ()
     # switches and pod shape
     request_namespace: str = ""  # read, and used by nothing
-    containers: tuple[str, ...] | None = None  # None: all
+    containers: AbstractSet[str] | None = None  # None: all
     init_first: bool
     pre_populate: bool
     pre_populate_only: bool

@@ -10,7 +10,7 @@ from webhook.core.annotations import secrets, telemetry
 from webhook.core.annotations.family import Family
 from webhook.core.annotations.intent import SecretRequest
 from webhook.core.annotations.table import BY_KEY, OPEN
-from webhook.core.refusal import WARNINGS_MAX, warning
+from webhook.core.refusal import WARNINGS_OF_A_KIND_MAX, warning
 
 PARAMS = {
     "auth_config": "auth-config-",
@@ -37,7 +37,7 @@ def unknown_keys(family: Family, keys: Iterable[str]) -> Iterator[str]:
         family: whose prefix they have.
         keys: without prefix.
     """
-    for among, key in enumerate(sorted(keys)[:WARNINGS_MAX]):
+    for among, key in enumerate(sorted(keys)[:WARNINGS_OF_A_KIND_MAX]):
         stem = _near(key[:KEY_MAX]) if among < SUGGESTIONS_MAX else ""
         rest = "<name>" if stem.endswith("-") else ""
         meant = f"unknown and ignored; did you mean {family.prefix}{stem}{rest}?"
@@ -66,7 +66,7 @@ def orphans(family: Family, by_secret: Mapping[str, Mapping[str, Any]], *, injec
         inject_token: the agent's token is written to a file, which looks like a secret of the name `token` and is none.
     """
     undeclared = sorted(name for name, fields in by_secret.items() if not secrets.declared(fields))
-    for name in undeclared[:WARNINGS_MAX]:
+    for name in undeclared[:WARNINGS_OF_A_KIND_MAX]:
         fields = by_secret[name]
         key = min(STEMS[field] for field in fields) + name
         if inject_token and name == TOKEN_NAME:
@@ -82,7 +82,7 @@ def written_paths(family: Family, requests: Iterable[SecretRequest]) -> Iterator
     """Yield a warning for each secret whose default template reads what can only be written."""
     found = 0
     for secret in requests:
-        if found == WARNINGS_MAX:
+        if found == WARNINGS_OF_A_KIND_MAX:
             return
         if secret.path and not (secret.template or secret.template_file) and is_written(secret.path):
             found += 1
@@ -95,7 +95,7 @@ def doubtful_params(family: Family, field: str, params: Mapping[str, str]) -> It
     doubtful = (
         pair for pair in given if pair[1] > 1 or (field == "telemetry" and not telemetry.is_known(pair[0].lower()))
     )
-    for name, times in islice(doubtful, WARNINGS_MAX):
+    for name, times in islice(doubtful, WARNINGS_OF_A_KIND_MAX):
         key = family.prefix + PARAMS[field] + name
         if times > 1:
             yield warning(key, "given with dashes too; the form with underscores counts")

@@ -1,6 +1,7 @@
 """Hold what an author asks for against the preset: refuse what it forbids, or warn of it."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from webhook.core.annotations import template_rules
@@ -18,7 +19,7 @@ from webhook.core.annotations.presets import (
 )
 from webhook.core.annotations.secrets import DECLARATION
 from webhook.core.annotations.table import row_of
-from webhook.core.refusal import Refused, refused, warning
+from webhook.core.refusal import WARNINGS_OF_A_KIND_MAX, Refused, refused, warning
 from webhook.reasons import Reason
 
 
@@ -51,7 +52,7 @@ def enforce(intent: Intent, usual: Intent, policy: PresetPolicy) -> list[str]:
 
 
 def verdict(breaches: Iterable[tuple[str, str]], policy: PresetPolicy) -> list[str]:
-    """Refuse for the first breach, or return all as warnings, as the operator chose.
+    """Refuse for the first breach, or return those an answer has room for as warnings, as the operator chose.
 
     Args:
         breaches: subject, such as an annotation's whole key, and what is forbidden.
@@ -62,7 +63,7 @@ def verdict(breaches: Iterable[tuple[str, str]], policy: PresetPolicy) -> list[s
     """
     if policy.mode is PresetMode.WARN:
         said = f"preset {policy.preset} will forbid this: {{}} ({Reason.POLICY_FORBIDS})"
-        return [warning(subject, said.format(what)) for subject, what in breaches]
+        return [warning(subject, said.format(what)) for subject, what in islice(breaches, WARNINGS_OF_A_KIND_MAX)]
     for subject, what in breaches:
         raise _forbidden(subject, what, policy)
     return []

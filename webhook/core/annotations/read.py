@@ -21,6 +21,7 @@ from webhook.reasons import Reason
 
 _SWITCHES = (SWITCH, STATUS)
 ROLE = "role"
+PATCHES = ("agent-json-patch", "agent-init-json-patch")
 ANNOTATIONS_MAX = 262_144  # bytes of all annotations of an object, prefixes included: the API server's own limit
 SHARED_MAX = 64  # kept of those asked for last; a cluster has few
 SHARED_TEXT_MAX = 4_096  # characters of annotations; more is read anew for each pod
@@ -58,7 +59,8 @@ def find(annotations: Mapping[str, str | None]) -> Found | None:
     if family.read_as and (status := texts[family.read_as].pop(STATUS, None)) is not None:
         mine[STATUS] = status  # written by ourselves, an earlier time
     _refuse_others(family, texts)
-    if sum(len(key) + len(value or "") for key, value in annotations.items()) > ANNOTATIONS_MAX:
+    patches = sum(len(mine.get(key, "")) for key in PATCHES)  # weighed when they are applied
+    if sum(len(key) + len(value or "") for key, value in annotations.items()) - patches > ANNOTATIONS_MAX:
         raise refused(
             Reason.ANNOTATION_INVALID,
             family.prefix + SWITCH,

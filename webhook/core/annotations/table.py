@@ -5,6 +5,7 @@ To add an annotation: a row here, a field in `intent.py`, and what it does in `a
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Any
 
@@ -70,11 +71,16 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return read
 
 
+def _names(raw: str) -> AbstractSet[str]:
+    """Return a set: a pod may have as many containers as it names."""
+    return frozenset(go_values.items(raw))
+
+
 def _keep_alive_parts(raw: str) -> tuple[str, ...]:
     parts = go_values.items(raw)
     if unknown := set(parts) - set(KEEP_ALIVE_PARTS):
         raise ValueError(f"{min(unknown)!r} is not one of {', '.join(KEEP_ALIVE_PARTS)}")
-    return parts
+    return tuple(dict.fromkeys(parts))
 
 
 def _token_mode(raw: str) -> str:
@@ -131,7 +137,7 @@ TABLE: tuple[AnnotationRow, ...] = (
         _row(
             "agent-inject-containers",
             "containers",
-            go_values.items,
+            _names,
             "App containers that get the secrets mounted, separated by commas; by default all, empty for none."
             " Init containers always get them.",
         ),

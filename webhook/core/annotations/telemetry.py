@@ -10,6 +10,7 @@ import msgspec
 
 from webhook.core.annotations import go_values
 
+DEPTH_MAX = 8  # of members we do not know; those we know are flat
 _BOOLEANS = (
     "disable_hostname",
     "enable_hostname_label",
@@ -61,7 +62,12 @@ def member(name: str, raw: str) -> Any:
         return go_values.integer(_plain(raw))
     if name in _LISTS:
         return _texts(raw)
-    return _plain(raw) if name in _TEXTS else _json_or_text(raw)
+    if name in _TEXTS:
+        return _plain(raw)
+    value = _json_or_text(raw)
+    if _is_deeper(value, DEPTH_MAX):
+        raise ValueError(f"want lists and objects nested at most {DEPTH_MAX} deep")
+    return value
 
 
 def is_known(name: str) -> bool:
@@ -72,6 +78,15 @@ def is_known(name: str) -> bool:
 def stanza(members: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the stanza without what says nothing: empty texts and lists; false and 0 are statements."""
     return {name: value for name, value in members.items() if value not in ("", [], None)}
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Tell whether lists and objects are nested deeper than this, level by level."""
+    level = [value]
+    for _ in range(depth + 1):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        level = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
+    return bool(containers)
 
 
 def _json_or_text(raw: str) -> Any:
