@@ -1,4 +1,4 @@
-"""Do the annotations of one pod fit together? What does not is refused; what will surprise is worth a warning."""
+"""Check that the annotations of one pod fit together: contradictions are refused, likely mistakes get a warning."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ OPENBAO_AUTH_TYPES = ("approle", "cert", "jwt", "kerberos", "kubernetes", "token
 
 
 def check(intent: Intent) -> None:
-    """Refuse an intent that contradicts itself or says too little.
+    """Refuse an intent that contradicts itself or lacks something required.
 
     Raises:
         Refused: names the annotation to change.
@@ -83,7 +83,7 @@ def _check_token_file(intent: Intent) -> None:
 
 
 def doubts(intent: Intent) -> list[str]:
-    """Return a warning for each combination that is allowed and probably not meant; the intent has no role and no secrets yet."""
+    """Return a warning for each allowed combination that is probably a mistake. The intent has no role and no secrets yet."""
     return [warning(intent.annotation(key), problem) for key, applies, problem in _DOUBTS if applies(intent)]
 
 

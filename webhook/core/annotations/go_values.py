@@ -1,7 +1,7 @@
-"""How the text of an annotation or setting is read: typed value out, or ValueError that says what would be accepted.
+"""Parse the text of an annotation or setting: a typed value, or a ValueError that says what would be accepted.
 
-The grammars are those of the reference injector (Go's strconv, time and resource packages), so that a text means here what
-it means there. The caller adds key and value to the error. Nothing is trimmed unless said.
+The grammars are those of the reference injector (Go's strconv, time and resource packages), so that a value means the
+same here. The caller adds key and value to the error. Nothing is trimmed unless said.
 """
 
 import posixpath
@@ -184,7 +184,7 @@ def clean_path(raw: str) -> str:
 
 
 def backoffs_fit(least: str, most: str) -> bool:
-    """Tell whether an agent starts with these; one that is empty is the agent's default, and the least must be below the most."""
+    """Return whether an agent starts with these: the least must be below the most. An empty one is the agent's default."""
     if not least and not most:
         return True
     return duration_ns(least or AGENT_MIN_BACKOFF) < duration_ns(most or AGENT_MAX_BACKOFF)

@@ -1,4 +1,4 @@
-"""What the author of a pod asks for: annotations and server defaults, read, typed and checked.
+"""What the author of a pod asks for: annotations and server defaults, parsed and checked.
 
 Every field is named in a row of `table.py`, which tells its annotation, default and effect.
 """
@@ -31,7 +31,7 @@ class SecretRequest(Struct, frozen=True, kw_only=True):
 
 
 class Intent(Struct, frozen=True, kw_only=True):
-    """One pod's wish. Texts are "" where the annotation is absent or says nothing."""
+    """What one pod asks for. A text is "" if the annotation is absent or empty."""
 
     shared: "SharedIntent | None" = None  # None in the shared one itself
     family: Family = VAULT
@@ -134,7 +134,7 @@ class Intent(Struct, frozen=True, kw_only=True):
         return sum(len(key) + len(text.encode("utf-8", "replace")) for key, text in self.texts.items())
 
     def states(self, key: str) -> bool:
-        """Tell whether somebody, author or operator, gave this annotation a value."""
+        """Return whether the author or the operator gave this annotation a value."""
         return key in self.in_pod or key in self.by_server
 
     def annotation(self, key: str) -> str:
@@ -142,7 +142,7 @@ class Intent(Struct, frozen=True, kw_only=True):
         return self.family.prefix + key
 
     def template(self, build: Callable[..., object], *given: Hashable) -> JsonTemplate:
-        """Return the JSON template of `build(intent, *given)`, kept where pods that ask alike share it.
+        """Return the JSON template of `build(intent, *given)`, cached for all pods with equal annotations.
 
         `build` gets an intent without role and secrets.
 
@@ -156,10 +156,12 @@ class Intent(Struct, frozen=True, kw_only=True):
 
 
 class SharedIntent:
-    """One way to ask: all that annotations and settings decide but role and secrets, shared by the pods that ask alike.
+    """The part of an Intent that does not depend on the role or the secrets.
+
+    Pods whose other annotations are equal share one, so the JSON built from it is cached.
 
     Attributes:
-        intent: what is asked for, without role and secrets: what is built of it holds nothing of one pod.
+        intent: without role and secrets, so nothing built from it belongs to a single pod.
     """
 
     __slots__ = ("_templates", "intent")

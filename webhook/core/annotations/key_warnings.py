@@ -1,4 +1,4 @@
-"""What is worth a warning when annotations are read: keys we do not know, parameters given twice, orphans of a secret."""
+"""Warnings about keys: unknown ones, parameters given twice, annotations of a secret that is not declared, paths to write."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -98,7 +98,7 @@ def doubtful_params(family: Family, field: str, params: Mapping[str, str]) -> It
     for name, times in islice(doubtful, WARNINGS_OF_A_KIND_MAX):
         key = family.prefix + PARAMS[field] + name
         if times > 1:
-            yield warning(key, "given with dashes too; the form with underscores counts")
+            yield warning(key, "also given with dashes; the spelling with underscores is used")
         if field == "telemetry" and not telemetry.is_known(name.lower()):
             yield warning(key, "no telemetry setting we know of; passed on")
 

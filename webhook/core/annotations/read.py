@@ -1,6 +1,6 @@
-"""Read a pod's annotations: raw texts in, one Intent out, or the refusal of the first one that does not fit.
+"""Read a pod's annotations: strings in, one Intent out, or a refusal that names the first invalid one.
 
-The rows of `table.py` say how each text is read. Server defaults are read once, by the same rows, when a Reader is made.
+The rows of `table.py` say how each value is parsed. Server defaults are parsed once, by the same rows, when a Reader is made.
 """
 
 from collections.abc import Mapping
@@ -128,7 +128,7 @@ class Reader:
         self._kept = lru_cache(SHARED_MAX)(self._read_shared)
 
     def usual(self, family: Family) -> Intent:
-        """Return what a pod gets whose author asks for nothing particular."""
+        """Return what a pod gets that has no annotation but the switch."""
         return self._usual[family.prefix].intent
 
     def read(self, found: Found) -> Intent:
@@ -138,8 +138,7 @@ class Reader:
             found: the pod's annotations, as `find` returned them.
 
         Raises:
-            Refused: an annotation does not fit, alone or beside another. Of those that cannot be read, the first by the
-                table's order.
+            Refused: an annotation is invalid, or contradicts another. Of several invalid ones, the first in the table's order.
         """
         try:
             intent = self._read(found)
@@ -217,7 +216,7 @@ def _former_prefix(family: Family) -> tuple[str, ...]:
 
 
 class _UnfitError(ValueError):
-    """A text its row does not read; `_first_refusal` words the refusal."""
+    """A value its row does not accept; `_first_refusal` writes the refusal."""
 
 
 def _value(row: AnnotationRow, raw: str) -> Any:
@@ -228,7 +227,7 @@ def _value(row: AnnotationRow, raw: str) -> Any:
 
 
 def _first_refusal(found: Found) -> Refused:
-    """Word the refusal of the first annotation, by the table's order and then by key, that its row does not read."""
+    """Return the refusal for the first invalid annotation, in the table's order and then by key."""
     order = {row.key: position for position, row in enumerate(TABLE)}
     rows = ((row, key) for key in found.texts if (row := row_of(key)))
     for row, key in sorted(rows, key=lambda pair: (order[pair[0].key], pair[1])):
@@ -246,7 +245,7 @@ def _first_refusal(found: Found) -> Refused:
 
 
 def _members(field: str, params: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return a stanza's members by their real names; the form with underscores wins over one with dashes."""
+    """Return a stanza's members by their real names; the spelling with underscores wins over one with dashes."""
     ordered = sorted(params, key=lambda param: (param == underscored(param), param))
     if field != "telemetry":
         return {underscored(param): params[param] for param in ordered}

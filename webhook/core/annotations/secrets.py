@@ -45,7 +45,7 @@ def disambiguate(found: dict[str, dict[str, Any]]) -> None:
 
 
 def declared(fields: SecretAnnotations) -> bool:
-    """Tell whether these annotations declare a secret, or are orphans of one that is not."""
+    """Return whether these annotations declare a secret; otherwise they have no effect."""
     for field in _DECLARING:
         value = fields.get(field)
         if value and not value.isspace():
@@ -76,7 +76,7 @@ def requests(
             raise SecretError(
                 DECLARATION,
                 name,
-                f"its file {request.destination} is also that of secret {taken[request.destination]!r};"
+                f"its file {request.destination} is also the file of secret {taken[request.destination]!r};"
                 " give one of them another name or agent-inject-file",
             )
         taken[request.destination] = name

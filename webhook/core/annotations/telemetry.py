@@ -1,6 +1,6 @@
 """The agent's `telemetry` stanza from `agent-telemetry-<param>` annotations.
 
-A value may be written as JSON or as plain text; each member is brought to the type the agent's reader insists on, or refused.
+A value may be JSON or plain text. Each member is converted to the type the agent requires, or refused.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ def member(name: str, raw: str) -> Any:
         raw: the annotation's text.
 
     Raises:
-        ValueError: the text cannot be brought to the member's type.
+        ValueError: the text cannot be converted to the member's type.
     """
     if name in _BOOLEANS:
         return go_values.boolean(_plain(raw))
@@ -76,7 +76,7 @@ def is_known(name: str) -> bool:
 
 
 def stanza(members: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the stanza without what says nothing: empty texts and lists; false and 0 are statements."""
+    """Return the stanza without empty texts and lists; false and 0 stay."""
     return {name: value for name, value in members.items() if value not in ("", [], None)}
 
 

@@ -1,7 +1,7 @@
 """What a template may do where the agent is to be kept from its author: preset strict.
 
 Two parts. The agent itself refuses DENIED_FUNCTIONS and files outside the secrets volume, however a template names them, template
-files included: `agent_config.py` writes both into each template stanza. What the agent cannot be told is which Vault paths a template
+files included: `agent_config.py` writes both into each template stanza. The agent cannot restrict which Vault paths a template
 reads, and one of them, auth/token/lookup-self, is the agent's own token: `findings` looks for that before the pod is admitted.
 It needs no understanding of the template: every call that reaches Vault must have its path as a literal right behind it.
 """

@@ -1,6 +1,6 @@
 """The agent's configuration: an Intent and the kind of agent in, one JSON document out.
 
-Written as the agents' HCL reader really takes it: lists for sinks, listeners and templates, booleans and numbers as such,
+Written as the agents' HCL parser accepts it: lists for sinks, listeners and templates, booleans and numbers as such,
 empty lists left out, raw UTF-8.
 """
 
@@ -37,7 +37,7 @@ class AgentKind(StrEnum):
 
 
 class _Has(NamedTuple):
-    """What decides the template of a pod's configurations beside the shared intent."""
+    """What selects the JSON template of a configuration, besides the shared intent."""
 
     persistent_cache: bool  # an init container hands its cache on to the sidecar
     role: bool
@@ -71,7 +71,7 @@ class Configs:
 
 
 def _config_members(intent: Intent, kind: AgentKind, has: _Has) -> Mapping[str, Any]:
-    """Return a configuration with holes for role, token file and templates."""
+    """Return a configuration with slots for role, token file and templates."""
     method = _method(intent, _method_config(intent, has_role=has.role))
     template_config = _template_config(intent)
     if kind is AgentKind.NATIVE and keeps_secret_id(intent):
@@ -100,7 +100,7 @@ def _config_members(intent: Intent, kind: AgentKind, has: _Has) -> Mapping[str, 
 
 
 def _keep_trying(intent: Intent, method: dict[str, Any], template_config: dict[str, Any]) -> None:
-    """Have a native sidecar go on where nobody said otherwise; its log is for the startup probe."""
+    """Let a native sidecar keep retrying, unless the author or the operator said otherwise."""
     if not intent.states("template-config-exit-on-retry-failure"):
         template_config["exit_on_retry_failure"] = False
     if not intent.states("auth-max-backoff") and backoffs_fit(intent.min_backoff, NATIVE_MAX_BACKOFF):
@@ -192,12 +192,12 @@ def _confinement(intent: Intent, preset: PresetPolicy) -> Mapping[str, Any]:
     return {"function_denylist": (*DENIED_FUNCTIONS, *writable), "sandbox_path": intent.secret_volume_path}
 
 
-def default_template(secret: SecretRequest, form: str) -> str:
-    """Return the template of a secret that brings none, in its own delimiters: `map` or `json`."""
+def default_template(secret: SecretRequest, file_format: str) -> str:
+    """Return the template of a secret that has none of its own, in its delimiters; `file_format` is `map` or `json`."""
     left, right = secret.left_delimiter, secret.right_delimiter
     path = secret.path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     opening, end = f'{left} with secret "{path}" {right}', f"{left} end {right}"
-    if form == "json":
+    if file_format == "json":
         return f"{opening}{left} .Data | toJSON {right}\n{end}"
     return f"{opening}{left} range $k, $v := .Data {right}{left} $k {right}: {left} $v {right}\n{end}{end}"
 
