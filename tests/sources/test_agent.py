@@ -43,6 +43,23 @@ class TestTheAudienceARolePins:
         [volume] = [volume for volume in result.pod["spec"]["volumes"] if volume["name"] == "vault-agent-token"]
         assert volume["projected"]["sources"][0]["serviceAccountToken"]["audience"] == audience
 
+    @pytest.mark.parametrize(
+        "pinned",
+        ["https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local/", "https://issuer/1"],
+    )
+    def test_one_that_opens_the_api_server_is_never_taken(self, pinned):
+        role = ROLE | {"audience": pinned}
+        known = snapshot(auth=[{"path": "kubernetes", "type": "kubernetes", "roles": {"shop": role}}])
+        settings = {
+            "AGENT_INJECT_BINDINGS": "given",
+            "AGENT_INJECT_BINDING_CHECK": "warn",
+            "AGENT_INJECT_TOKEN_AUDIENCE": "auto",
+            "AGENT_INJECT_CLUSTER_ISSUER": "https://issuer/1",
+        }
+        result = ask(pod_with(), bindings=known, settings=settings)
+        [volume] = [volume for volume in result.pod["spec"]["volumes"] if volume["name"] == "vault-agent-token"]
+        assert volume["projected"]["sources"][0]["serviceAccountToken"]["audience"] == "vault"
+
 
 def patched(*operations, init=(), role="shop"):
     patches = {"agent-json-patch": operations, "agent-init-json-patch": init}

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from webhook.core.annotations.api_audiences import is_api_servers
 from webhook.core.annotations.intent import Intent
 from webhook.core.annotations.key_warnings import WRITE, is_written
 from webhook.core.inject.agents import SIDECAR_ONLY
@@ -80,8 +81,8 @@ def pinned_audience(pod: Pod, intent: Intent, snapshot: Snapshot | None, rules: 
         return ""
     role = target.role
     audiences = (role.audience,) if isinstance(role, KubernetesRole) else role.audiences
-    api_server = rules.api_server_audiences or ()
-    return next((audience for audience in audiences if audience and audience not in api_server), "")
+    known = (*(rules.api_server_audiences or ()), rules.cluster_issuer)
+    return next((audience for audience in audiences if audience and not is_api_servers(audience, known)), "")
 
 
 def claims(
