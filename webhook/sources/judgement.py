@@ -100,9 +100,12 @@ def judge(claims: Sequence[Claim], snapshot: Snapshot | None, rules: Rules, now:
         rules: the settings of the check.
         now: seconds since 1970.
     """
-    is_seen = rules.mode is Mode.OFF or all(claim.request.config_inspected for claim in claims)
-    unseen = () if is_seen else (NOT_INSPECTED,)
-    remarks = [remark for claim in claims for remark in _remarks(claim, snapshot, rules, now)]
+    remarks: list[_Remark] = []
+    unseen: tuple[str, ...] = ()
+    for claim in claims:
+        remarks += _remarks(claim, snapshot, rules, now)
+        if not claim.request.config_inspected and rules.mode is not Mode.OFF:
+            unseen = (NOT_INSPECTED,)
     if not remarks:
         return Judgement(claims[0], findings=unseen)
     remarks.sort(key=lambda remark: not _is_unbound(remark))  # who asks comes before what the role says else
@@ -120,9 +123,11 @@ def _remarks(claim: Claim, snapshot: Snapshot | None, rules: Rules, now: float) 
     remarks = [
         _Remark(claim, claim.subject(_PART_OF.get(finding.reason, Part.ROLE)), finding) for finding in verdict.findings
     ]
-    if verdict.decision is Level.DENY or snapshot is None or not isinstance(found, login.Target):
+    if not isinstance(found, login.Target) or snapshot is None or verdict.decision is Level.DENY:
         return remarks
-    if rules.disclosure is Disclosure.FULL or not any(_is_unbound(remark) for remark in remarks):
+    if rules.policy_check is PolicyCheck.OFF:
+        return remarks
+    if not remarks or rules.disclosure is Disclosure.FULL or not any(map(_is_unbound, remarks)):
         remarks += _of_reads(claim, found, snapshot, rules, now)
     return remarks
 
@@ -134,7 +139,7 @@ def _is_unbound(remark: _Remark) -> bool:
 
 def _of_reads(claim: Claim, target: login.Target, snapshot: Snapshot, rules: Rules, now: float) -> Iterator[_Remark]:
     """Yield what the role's policies say of the paths."""
-    if rules.policy_check is PolicyCheck.OFF or target.role.token.forbidden_policy:
+    if target.role.token.forbidden_policy:
         return  # of a forbidden policy the login's verdict tells
     reads = ReadAccess(target, claim.request, snapshot, rules, now)
     for read in claim.reads():
