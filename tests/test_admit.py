@@ -3,7 +3,7 @@
 import json
 
 from tests.core.asking import ask, pod_with
-from webhook.admit import WARNINGS_MAX
+from webhook.admit import WARNINGS_MAX, withhold
 from webhook.answer import Answer, Outcome
 
 
@@ -24,6 +24,15 @@ def test_each_answer_has_an_outcome_of_its_own():
     one, other = (Answer(status=200, body=b"", decision="unchanged") for _ in range(2))
     one.outcome.add(["only here"])
     assert other.outcome.warnings == []
+
+
+def test_a_refusal_without_reasons_is_a_refusal_of_the_same_request():
+    answer = ask(pod_with(switch="maybe")).answer
+    withheld = withhold(answer)
+    response = json.loads(withheld.body)["response"]
+    assert (response["uid"], response["allowed"], response["status"]["reason"]) == (answer.uid, False, "RefusalsLimited")
+    assert "maybe" not in json.dumps(response)
+    assert (withheld.decision, withheld.reason) == ("refused", "AnnotationInvalid")
 
 
 def test_only_so_many_warnings_reach_the_author():

@@ -129,6 +129,24 @@ class Admission:
             )
 
 
+def withhold(answer: Answer) -> Answer:
+    """Return a refusal without what it says of pod and role, for a peer that is refused very often. It stays a refusal.
+
+    Log and metrics go by the answer's own reason, which is kept.
+    """
+    withheld = refused(
+        Reason.REFUSALS_LIMITED,
+        "vault-webhook",
+        "the pod is refused, and why is not said, since very many were refused in the last seconds",
+        "Try again in a minute",
+    )
+    audit = {"decision": REFUSED, "reason": str(withheld.reason)}
+    body = review.refuse(
+        answer.uid, code=withheld.status, reason=withheld.reason, message=withheld.message, audit=audit
+    )
+    return msgspec.structs.replace(answer, body=body)
+
+
 def _annotations(pod: Pod) -> Mapping[str, str | None]:
     return (pod.metadata or Metadata()).annotations or {}
 

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     PROCESS_NAMESPACE_REFUSED = "ProcessNamespaceRefused"
     RESOURCES_MISFIT = "ResourcesMisfit"
     AGENT_INCOMPLETE = "AgentIncomplete"
+    REFUSALS_LIMITED = "RefusalsLimited"
     INTERNAL_ERROR = "InternalError"
     # the Vault role
     ALLOWED = "Allowed"
@@ -176,6 +177,12 @@ CATALOGUE: dict[Reason, Entry] = {
         422,
         "The pod already holds one of the two agent containers; the other one is missing.",
         "Recreate the pod from its original manifest, without the injected parts.",
+    ),
+    Reason.REFUSALS_LIMITED: Entry(
+        403,
+        "The pod is refused, and why is not said: the address that asks was refused very often in the last seconds.",
+        "Create the pod again in a minute to be told why; the webhook's log names the reason by the request's uid. If"
+        " many workloads are refused at once, repair those first, or raise REFUSALS_PER_SECOND.",
     ),
     Reason.INTERNAL_ERROR: Entry(
         503, "A fault of vault-webhook itself.", "Tell the platform team; the webhook's log names the request's uid."

@@ -4,20 +4,26 @@ A path more is a row in `Application`'s routes. What is refused here never reach
 names problem and remedy. Nothing redirects: an API server would follow.
 """
 
+import logging
 import traceback
 from collections.abc import Callable, Mapping
 from time import perf_counter, time
 
 import msgspec
+from msgspec import Struct
 
-from webhook.answer import Answer, Answers
-from webhook.logs import NAME_MAX, Logger
+from webhook.admit import withhold
+from webhook.answer import MALFORMED, REFUSED, Answer, Answers
+from webhook.logs import NAME_MAX, Logger, Spared
 from webhook.ports.asgi import Header, Message, Receive, Scope, Send
+from webhook.ports.peers import Allowance, Peer, Shares
 from webhook.rolecheck.bindings.load import Snapshot
 from webhook.server.confirmation_client import ConfirmationClient
 from webhook.server.metrics import Tally
 
-BODIES_MAX_BYTES = 64 << 20  # of requests that arrive in parts, all together in one worker; beyond, 503
+# Of requests that arrive in parts, all together in one worker; beyond a peer's share of it, 503. Half is one peer's
+# alone, which is ten of the largest reviews there can be.
+BODIES_MAX_BYTES = 64 << 20
 
 _JSON = b"application/json"
 _HEADERS: tuple[Header, ...] = ((b"content-type", _JSON), (b"x-content-type-options", b"nosniff"))
@@ -34,8 +40,26 @@ class _RefusedError(Exception):
         self.headers = headers
 
 
+_TOO_MANY = _RefusedError(
+    429, "too many requests that are no review", "send an AdmissionReview, or fewer of these", (b"retry-after", b"1")
+)
+_WRONG_CLIENT = _RefusedError(
+    403,
+    "the client certificate has none of the names that may ask",
+    "present one of a name in CLIENT_ALLOWED_NAMES of the webhook",
+)
+_AMISS = frozenset((400, 403, 404, 405, 413, 415))  # what a client does wrong; 503 is none of it
+
+
 class _DisconnectedError(Exception):
     """The peer went away before its body was whole."""
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """What one request, and one peer, may ask for."""
+
+    body_bytes: int
+    refusals_per_second: int  # of one peer, that are given with reasons; 0 for any number
 
 
 class Application:
@@ -46,7 +70,7 @@ class Application:
         routes: Mapping[str, Answers],
         *,
         bindings: Callable[[], Snapshot | None],
-        body_limit_bytes: int,
+        bounds: Bounds,
         tally: Tally,
         log: Logger,
         log_decision: Callable[[Answer, float], None] | None,
@@ -57,7 +81,7 @@ class Application:
         Args:
             routes: path to what answers its reviews.
             bindings: the snapshot of this moment.
-            body_limit_bytes: largest body taken.
+            bounds: what one request, and one peer, may ask for.
             tally: counts.
             log: logs.
             log_decision: writes the line of an answer that took so many seconds, None when lines of level info are not written.
@@ -65,22 +89,28 @@ class Application:
         """
         self._routes = routes
         self._bindings = bindings
-        self._limit = body_limit_bytes
+        self._limit = bounds.body_bytes
         self._tally = tally
         self._log = log
         self._log_decision = log_decision
         self._confirmations = confirmations
-        self._buffered_bytes = 0
+        self._bodies = Shares(BODIES_MAX_BYTES)
+        self._refusals = Allowance(bounds.refusals_per_second)
+        self._malformed = Allowance(
+            bounds.refusals_per_second
+        )  # apart: what one peer sends amiss costs no author a reason
+        self._spared = Spared()
         paths = " or ".join(routes)
         self._no_path = _RefusedError(404, "there is nothing at this path", f"post an AdmissionReview to {paths}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         began = perf_counter()
+        peer: Peer = scope["peer"]
         try:
-            answers = self._checked(scope)
+            answers = self._checked(scope, peer)
             message = await receive()
-            body = await self._whole(message, receive) if message.get("more_body") else message.get("body", b"")
+            body = await self._whole(message, receive, peer) if message.get("more_body") else message.get("body", b"")
             _check_not_empty(body, message)
             snapshot = self._bindings()
             answer = answers(body, snapshot, time())
@@ -91,10 +121,11 @@ class Application:
                     lambda newer: answers(body, newer, time()),
                     query=scope["query_string"],
                     began=began,
+                    peer=peer.group,
                 )
+            answer = self._within_allowance(answer, peer)
         except _RefusedError as refused:
-            await _send(send, refused.status, refused.body, refused.headers)
-            self._refused(scope, refused, perf_counter() - began)
+            await self._refuse(scope, send, refused, began)
         except _DisconnectedError:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the API server gets an answer and the worker lives
@@ -109,12 +140,30 @@ class Application:
             await send({"type": "http.response.body", "body": body})
             self._decided(answer, perf_counter() - began)
 
-    def _checked(self, scope: Scope) -> Answers:
+    def _within_allowance(self, answer: Answer, peer: Peer) -> Answer:
+        """Return the answer; a refusal without its reasons where the peer was given enough of them lately.
+
+        What admits is never touched, and what refuses goes on refusing.
+
+        Raises:
+            _RefusedError: the body was no review, as many of the peer's before it.
+        """
+        if answer.decision == MALFORMED and not self._malformed.take(peer.group):
+            raise _TOO_MANY
+        if answer.decision != REFUSED or self._refusals.take(peer.group):
+            return answer
+        self._tally.withheld()
+        self._spared.write(self._log, logging.WARNING, "refused without reasons: too many", peer=peer.group)
+        return withhold(answer)
+
+    def _checked(self, scope: Scope, peer: Peer) -> Answers:
         """Return who answers, after what can be told without the body.
 
         Raises:
-            _RefusedError: wrong path, method, content type or length.
+            _RefusedError: wrong client, path, method, content type or length.
         """
+        if not peer.admitted:
+            raise _WRONG_CLIENT
         answers = self._routes.get(scope["path"])
         if answers is None:
             raise self._no_path
@@ -132,11 +181,11 @@ class Application:
             raise self._too_large()
         return answers
 
-    async def _whole(self, message: Message, receive: Receive) -> bytes:
+    async def _whole(self, message: Message, receive: Receive, peer: Peer) -> bytes:
         """Return the body that came in parts.
 
         Raises:
-            _RefusedError: the parts exceed the limit, or all bodies together do.
+            _RefusedError: the parts exceed the limit, or the peer's share of what all bodies may take.
             _DisconnectedError: the last part never came.
         """
         parts = []
@@ -146,10 +195,10 @@ class Application:
                 part = message["body"]
                 parts.append(part)
                 size += len(part)
-                self._buffered_bytes += len(part)
+                self._bodies.take(peer.group, len(part))
                 if size > self._limit:
                     raise self._too_large()
-                if self._buffered_bytes > BODIES_MAX_BYTES:
+                if self._bodies.left(peer.group) < 0:
                     raise _RefusedError(503, "too many large requests at once", "try again later")
                 if not message["more_body"]:
                     return b"".join(parts)
@@ -157,7 +206,7 @@ class Application:
                 if message["type"] == "http.disconnect":
                     raise _DisconnectedError
         finally:
-            self._buffered_bytes -= size
+            self._bodies.give(peer.group, size)
 
     def _too_large(self) -> _RefusedError:
         return _RefusedError(413, "the body is too large", f"send at most {self._limit} bytes")
@@ -169,10 +218,15 @@ class Application:
         if self._log_decision is not None:
             self._log_decision(answer, took_s)
 
-    def _refused(self, scope: Scope, refused: _RefusedError, took_s: float) -> None:
-        self._tally.refused(refused.status, took_s * 1_000)
-        path, method = scope["path"][:NAME_MAX], scope["method"]
-        self._log.info("no review", status=refused.status, problem=str(refused), method=method, path=path)
+    async def _refuse(self, scope: Scope, send: Send, refused: _RefusedError, began: float) -> None:
+        """Answer what never reached admission, within the peer's allowance; a large body's share counts as none."""
+        peer: Peer = scope["peer"]
+        if refused.status in _AMISS and not self._malformed.take(peer.group):
+            refused = _TOO_MANY
+        await _send(send, refused.status, refused.body, refused.headers)
+        self._tally.refused(refused.status, (perf_counter() - began) * 1_000)
+        fields = {"status": refused.status, "problem": str(refused), "method": scope["method"], "peer": peer.group}
+        self._spared.write(self._log, logging.INFO, "no review", **fields, path=scope["path"][:NAME_MAX])
 
     def _trace(self, error: BaseException, uid: str = "") -> None:
         """Log where it failed and what kind of error it is, but not its text: that may quote the pod."""

@@ -69,6 +69,7 @@ class Tally:
         )
         self._http_errors = counter("vault_webhook_http_errors", "Answers that are no admission review", "status")
         self._cuts = counter("vault_webhook_connections_cut", "Connections ended by us before their time", "cause")
+        self._withheld = counter("vault_webhook_refusals_withheld", "Refusals given without reasons: too many")
         self._loads = counter("vault_webhook_file_loads", "New versions of a watched file taken into use", "file")
         self._load_failures = counter(
             "vault_webhook_file_load_failures", "New versions of a watched file refused", "file"
@@ -104,6 +105,10 @@ class Tally:
     def cut(self, cause: str) -> None:
         """Count a connection we ended: a word of connections.py."""
         self._cuts.labels(cause).inc()
+
+    def withheld(self) -> None:
+        """Count a refusal without reasons."""
+        self._withheld.inc()
 
     def loaded(self, file: str, good: bool) -> None:  # noqa: FBT001 - files.Watched's callback
         """Count a load of a watched file; may be called from another thread."""

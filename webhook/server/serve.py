@@ -35,7 +35,7 @@ from webhook.ports.listen import BACKLOG, listen
 from webhook.server import admin, state
 from webhook.server.admin_worker import AdminWorker
 from webhook.server.runtime import Folders, Running
-from webhook.server.tls import ServingTls
+from webhook.server.tls import serving_tls
 from webhook.server.worker import AdmissionWorker
 from webhook.settings.read import Settings
 
@@ -60,7 +60,7 @@ def serve(settings: Settings, *, admission: Admission | None = None) -> int:
     log = logs.configure(level=settings.log_level, log_format=settings.log_format, lines=logs.Lines())
     with ExitStack() as held:
         try:
-            ServingTls(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)  # or ValueError
+            serving_tls(settings)  # or ValueError
             root = settings.runtime_dir or held.enter_context(tempfile.TemporaryDirectory(prefix="vault-webhook-"))
             folders = Folders(Path(root))
             folders.prepare()

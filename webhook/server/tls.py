@@ -5,15 +5,21 @@ us for a context and takes the current certificate from there. So a new certific
 handshakes under way and open connections keep theirs, a key of another type leaves nothing of the old one behind
 (loading a chain into a context in use keeps one certificate for each key type), and before the first certificate a
 client gets an alert.
+
+Where client certificates are wanted, the handshake asks for one and ends without it: who has none never reaches HTTP.
+Whom they may be of is read with the serving certificate, and replaced with it.
 """
 
 import ssl
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
+
+from webhook.settings.read import Settings
 
 _VERSIONS = {
     "tls10": ssl.TLSVersion.TLSv1,
@@ -58,12 +64,16 @@ class Certificate:
 class ServingTls:
     """Who we are to clients: `context` starts every connection, `certificate` may be replaced at any time."""
 
-    def __init__(self, *, min_version: str, cipher_suites: str) -> None:
+    def __init__(
+        self, *, min_version: str, cipher_suites: str, asks_clients: bool = False, client_names: Sequence[str] = ()
+    ) -> None:
         """Build the context.
 
         Args:
             min_version: tls10 to tls13.
             cipher_suites: names of suites for TLS up to 1.2 as in RFCs, with commas; empty for OpenSSL's choice.
+            asks_clients: a client must have a certificate.
+            client_names: of which it must have one, as common or DNS name, in any case; none: any certificate will do.
 
         Raises:
             ValueError: a version or suite we do not know.
@@ -71,18 +81,22 @@ class ServingTls:
         self.certificate: Certificate | None = None
         self._min_version = min_version
         self._ciphers = _openssl_names(cipher_suites)
+        self._asks_clients = asks_clients
+        self._client_names = frozenset(name.lower() for name in client_names)
         self.context = self._new_context()
         self.context.sni_callback = self._hand_over
 
-    def read(self, certificate_file: str, key_file: str) -> Certificate:
-        """Read a pair; it is not served before it is assigned to `certificate`.
+    def read(self, certificate_file: str, key_file: str, client_ca_file: str = "") -> Certificate:
+        """Read a pair, and the CA of clients where they are asked; it is not served before it is assigned to `certificate`.
 
         Raises:
             OSError: a file cannot be read, or (ssl.SSLError) they are no pair.
-            ValueError: the file holds no certificate, or the key has a password.
+            ValueError: the file holds no certificate, or the key has a password; names the file where it is the CA's.
         """
         context = self._new_context()
         context.load_cert_chain(certificate_file, key_file, password=_no_password)
+        if self._asks_clients:
+            _trust(context, client_ca_file)
         chain = Path(certificate_file).read_bytes()
         leaf = x509.load_pem_x509_certificate(chain)
         return Certificate(
@@ -92,9 +106,19 @@ class ServingTls:
             len(chain) + Path(key_file).stat().st_size,
         )
 
+    def admits(self, transport: Any) -> bool:
+        """Tell whether the client at the other end, whose certificate is good, has a name that may ask."""
+        if not self._client_names:
+            return True
+        return not self._client_names.isdisjoint(_names(transport.get_extra_info("peercert") or {}))
+
     def _new_context(self) -> ssl.SSLContext:
-        """Return a context without certificate. Ciphers and ALPN count in the one handed over, the rest in the first."""
+        """Return a context without certificate.
+
+        Ciphers, ALPN and the CA of clients count in the one handed over, the rest in the first.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.verify_mode = ssl.CERT_REQUIRED if self._asks_clients else ssl.CERT_NONE
         _set_min_version(context, self._min_version)
         if self._ciphers:
             context.set_ciphers(":".join(self._ciphers))
@@ -111,6 +135,36 @@ class ServingTls:
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         connection.context = self.certificate.context
         return None
+
+
+def serving_tls(settings: Settings) -> ServingTls:
+    """Return what the settings ask for.
+
+    Raises:
+        ValueError: a version or suite we do not know.
+    """
+    return ServingTls(
+        min_version=settings.tls_min_version,
+        cipher_suites=settings.tls_cipher_suites,
+        asks_clients=bool(settings.client_ca_file),
+        client_names=settings.client_allowed_names,
+    )
+
+
+def _trust(context: ssl.SSLContext, client_ca_file: str) -> None:
+    try:
+        context.load_verify_locations(client_ca_file)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the CA of clients, {client_ca_file}: {error}") from error
+    if not context.cert_store_stats()["x509_ca"]:
+        raise ValueError(f"the CA of clients, {client_ca_file}: holds no CA certificate")
+
+
+def _names(certificate: Mapping[str, Any]) -> frozenset[str]:
+    """Return the common and DNS names of a certificate as the ssl module has it, in lower case."""
+    common = (value for part in certificate.get("subject", ()) for kind, value in part if kind == "commonName")
+    others = (value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
+    return frozenset(name.lower() for name in (*common, *others))
 
 
 def _openssl_names(cipher_suites: str) -> Sequence[str]:

@@ -24,13 +24,13 @@ from webhook.answer import Answer
 from webhook.ports.connections import UVICORN_OPTIONS, Connections, Limits
 from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.server import decision_lines, state
-from webhook.server.asgi import Application
+from webhook.server.asgi import Application, Bounds
 from webhook.server.confirmation_client import ConfirmationClient
 from webhook.server.files import Keeper, Watched
 from webhook.server.metrics import Tally
 from webhook.server.runtime import Running
 from webhook.server.state import BEAT_S, BindingsState, CertificateState, WorkerState
-from webhook.server.tls import Certificate, ServingTls
+from webhook.server.tls import Certificate, serving_tls
 from webhook.settings.read import Settings
 
 T = TypeVar("T")
@@ -40,6 +40,10 @@ CONNECTIONS_MAX = 512  # an API server keeps at most 25 idle ones; a stalled pee
 DESCRIPTORS_OURS = 64  # files and pipes of the process itself
 SWITCH_S = 0.001  # how soon the loop gets its turn while another thread runs Python code
 GARBAGE_THRESHOLDS = (20_000, 20, 20)  # a request leaves no cycles behind: few rounds, over the young only
+
+
+# A crowd keeps others waiting, an operator should know; that a peer was idle for long is no news.
+_CUT_LEVELS = {"crowd": logging.WARNING, "idle": logging.DEBUG}
 
 
 class AdmissionWorker(UvicornWorker):  # type: ignore[misc] # the library has no types
@@ -84,10 +88,12 @@ class _Serving:
         self._beat_written = 0.0
         self._draining = asyncio.Event()
         self._hurrying = asyncio.Event()
-        self._identity = ServingTls(min_version=settings.tls_min_version, cipher_suites=settings.tls_cipher_suites)
+        self._identity = serving_tls(settings)
+        files = [settings.tls_cert_file, settings.tls_key_file, *filter(None, (settings.client_ca_file,))]
         self._certificate: Watched[Certificate] = self._watch(
-            "certificate", (settings.tls_cert_file, settings.tls_key_file), lambda paths: self._identity.read(*paths)
+            "certificate", files, lambda paths: self._identity.read(*paths)
         )
+        self._spared = logs.Spared()
         self._bindings: Watched[_Document] = self._watch("bindings", (settings.bindings,), _load_bindings)
         self._watched: Sequence[Watched[object]] = cast(
             "Sequence[Watched[object]]",
@@ -98,7 +104,7 @@ class _Serving:
         config.app = Application(
             {"/mutate": running.admission.answer},
             bindings=self._snapshot,
-            body_limit_bytes=settings.body_limit_bytes,
+            bounds=Bounds(body_bytes=settings.body_limit_bytes, refusals_per_second=settings.refusals_per_second),
             tally=self._tally,
             log=self._log,
             log_decision=self._log_decision(),
@@ -106,11 +112,24 @@ class _Serving:
         )
         config.load()
         self._connections = Connections(
-            config, tls=self._identity.context, limits=_limits(settings), cut=self._tally.cut, listeners=worker.sockets
+            config,
+            tls=self._identity.context,
+            limits=_limits(settings),
+            cut=self._cut,
+            admits=self._identity.admits,
+            listeners=worker.sockets,
         )
 
     def _watch(self, name: str, paths: Sequence[str], load: Callable[[Sequence[str]], T]) -> Watched[T]:
         return Watched(name, paths, load=load, now=time.time, loaded=self._tally.loaded, log=self._log)
+
+    def _cut(self, cause: str, peer: str, problem: str = "") -> None:
+        """Count a connection that ended early, and write down the first of many."""
+        self._tally.cut(cause)
+        more = {"problem": problem} if problem else {}
+        self._spared.write(
+            self._log, _CUT_LEVELS.get(cause, logging.INFO), f"connection cut: {cause}", peer=peer, **more
+        )
 
     def drain(self) -> None:
         """Begin to leave: SIGTERM."""

@@ -35,6 +35,9 @@ class Settings:
     tls_key_file: str
     tls_min_version: str
     tls_cipher_suites: str
+    client_ca_file: str  # "": clients need no certificate
+    client_allowed_names: tuple[str, ...]
+    refusals_per_second: int  # of one address; 0: any number
     telemetry_path: str
     log_level: str
     log_format: str
@@ -113,6 +116,10 @@ def _check_together(given: Mapping[str, str]) -> None:
     for one, other in (("TLS_CERT_FILE", "TLS_KEY_FILE"), ("TLS_KEY_FILE", "TLS_CERT_FILE")):
         if given[one] and not given[other]:
             raise SettingsError(f"{PREFIX}{one} is set and {PREFIX}{other} is not: a certificate needs its key")
+    if given["CLIENT_ALLOWED_NAMES"] and not given["CLIENT_CA_FILE"]:
+        raise SettingsError(
+            f"{PREFIX}CLIENT_ALLOWED_NAMES is set and {PREFIX}CLIENT_CA_FILE is not: names count in certificates of a CA only"
+        )
     if given["BINDING_CHECK"] in ("enforce", "warn") and not given["BINDINGS"]:
         raise SettingsError(
             f"{PREFIX}BINDING_CHECK is {given['BINDING_CHECK']} and {PREFIX}BINDINGS is not set: name a bindings file"

@@ -74,6 +74,26 @@ ROWS: tuple[SettingRow, ...] = (
         "",
         "Ciphers up to TLS 1.2, IANA names separated by commas; empty for the library's.",
     ),
+    _row(
+        "CLIENT_CA_FILE",
+        go_values.text,
+        "",
+        "CA certificates, PEM, of the clients that may ask; read again when it changes; empty: no client certificate is"
+        " asked for. For API servers that present one: `AdmissionConfiguration`, kubeConfigFile.",
+    ),
+    _row(
+        "CLIENT_ALLOWED_NAMES",
+        go_values.items,
+        "",
+        "Common or DNS names of clients that may ask, separated by commas; empty: all that CLIENT_CA_FILE signed.",
+    ),
+    _row(
+        "REFUSALS_PER_SECOND",
+        parsers.between(0, 100_000),
+        "100",
+        "Refusals that one address is given with their reasons, each second and for each worker; ten times as many at"
+        " once. Later ones are refused without reasons, and bodies that are no review are answered 429. `0`: no limit.",
+    ),
     _row("TELEMETRY_PATH", parsers.url_path, "/metrics", "Path of the metrics on the admin port; empty for none."),
     _row("LOG_LEVEL", parsers.log_level, "info", "trace, debug, info, warn or error."),
     _row("LOG_FORMAT", go_values.text, "standard", "`json` for one JSON object a line; anything else for people."),
