@@ -30,7 +30,11 @@ def test_a_refusal_without_reasons_is_a_refusal_of_the_same_request():
     answer = ask(pod_with(switch="maybe")).answer
     withheld = withhold(answer)
     response = json.loads(withheld.body)["response"]
-    assert (response["uid"], response["allowed"], response["status"]["reason"]) == (answer.uid, False, "RefusalsLimited")
+    assert (response["uid"], response["allowed"], response["status"]["reason"]) == (
+        answer.uid,
+        False,
+        "RefusalsLimited",
+    )
     assert "maybe" not in json.dumps(response)
     assert (withheld.decision, withheld.reason) == ("refused", "AnnotationInvalid")
 

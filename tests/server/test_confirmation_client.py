@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from time import perf_counter
 
 import msgspec
@@ -11,7 +12,7 @@ from webhook.answer import Answer, Outcome
 from webhook.rolecheck.bindings.load import load_json
 from webhook.rolecheck.confirmation import Question
 from webhook.rolecheck.role_ref import RoleRef
-from webhook.server.confirmation_client import ConfirmationClient
+from webhook.server.confirmation_client import QUESTIONS_MAX, ConfirmationClient
 
 DOCUMENT = {"apiVersion": "vault-bindings/v1", "kind": "BindingSnapshot", "auth": []}
 
@@ -71,6 +72,57 @@ def test_a_question_carries_who_asks(path):
     assert [(question["peer"], question["kube_namespace"], question["ref"][:3]) for question in asked] == [
         ("10.0.0.7", "shop", ["", "kubernetes", "web"])
     ]
+
+
+def asked_at_once(path, asks):
+    """Return role and namespace of what reaches a controller that does not answer yet, of (role, namespace, peer)."""
+
+    async def act():
+        async with Controller(path) as controller:
+            client = ConfirmationClient(controller.path)
+            waiting = [
+                asyncio.ensure_future(second(client, refusal(role, namespace), peer=peer))
+                for role, namespace, peer in asks
+            ]
+            while len(controller.asked) < len(client._under_way):  # noqa: SLF001, ASYNC110 - all that were let through
+                await asyncio.sleep(0.01)
+            controller.answering.set()
+            answers = await asyncio.gather(*waiting)
+            asked = Counter((question["peer"], question["kube_namespace"]) for question in controller.asked)
+            return asked, Counter(answer.decision for answer in answers)
+
+    return asyncio.run(act())
+
+
+def test_what_is_asked_twice_at_a_time_is_asked_once(path):
+    asked, decisions = asked_at_once(path, [("web", "shop", "10.0.0.7")] * 50)
+    assert (asked.total(), decisions) == (1, {"injected": 50})
+
+
+def test_one_peer_leaves_places_to_others(path):
+    flood = [(f"role-{number}", f"n-{number}", "10.0.0.66") for number in range(200)]
+    asked, decisions = asked_at_once(path, [*flood, *((f"role-{number}", "shop", "10.0.0.7") for number in range(4))])
+    assert asked["10.0.0.7", "shop"] == 4
+    assert decisions["injected"] == asked.total() == QUESTIONS_MAX // 2 + 4
+
+
+def test_one_namespace_leaves_places_to_others_of_the_same_peer(path):
+    flood = [(f"role-{number}", "loud", "10.0.0.7") for number in range(200)]
+    asked, _ = asked_at_once(path, [*flood, *((f"role-{number}", "shop", "10.0.0.7") for number in range(4))])
+    assert asked["10.0.0.7", "loud"] < QUESTIONS_MAX // 2
+    assert asked["10.0.0.7", "shop"] == 4
+
+
+def test_places_are_given_back(path):
+    async def act():
+        client = ConfirmationClient(str(path))  # nobody listens
+        for number in range(QUESTIONS_MAX * 2):
+            await second(client, refusal(f"role-{number}"), peer="10.0.0.7")
+        async with Controller(path) as controller:
+            controller.answering.set()
+            return await second(client, refusal(), peer="10.0.0.7")
+
+    assert asyncio.run(act()).decision == "injected"
 
 
 def test_a_question_of_an_older_server_has_no_peer():
