@@ -46,8 +46,13 @@ def test_anybody_s_namespaces_are_bounded(tally, read):
     assert read(INJECTIONS, namespace="n-0", injection_type="init_only") == 2
 
 
-def test_what_is_no_namespace_counts_as_other(tally, read):
-    tally.decided(said(namespace="x" * 64), 1)
+@pytest.mark.parametrize(
+    "namespace",
+    ["", "x" * 64, "x" * 1_000_000, 'a"} 1\nforged{b="', "a\\", "a\nb", "\x1b[2J", "Shop", "-a", "a.b", "\u202eshop"],
+    ids=range(11),
+)
+def test_what_is_no_namespace_counts_as_other(tally, read, namespace):
+    tally.decided(said(namespace=namespace), 1)
     assert read(INJECTIONS, namespace="other", injection_type="init_only") == 1
 
 

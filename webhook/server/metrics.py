@@ -6,6 +6,7 @@ the workers' state files when somebody asks.
 """
 
 import os
+import re
 import time
 from bisect import bisect_left
 from collections import Counter as Counts
@@ -25,7 +26,7 @@ from webhook.server.state import WorkerState
 DURATION_BUCKETS_MS = (5, 10, 25, 50, 75, 100, 250, 500, 1_000, 2_500, 5_000, 7_500, 10_000)
 NAMESPACES_MAX = 1_000  # anybody in the cluster may post a review with any namespace; later ones count as OTHER
 OTHER = "other"
-NAMESPACE_LENGTH_MAX = 63  # a DNS label; what is longer is no namespace
+NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # a DNS label; what is none is no namespace
 FILES = ("bindings", "certificate")
 
 
@@ -139,7 +140,7 @@ class Tally:
     def _bounded(self, namespace: str) -> str:
         if namespace in self._namespaces:
             return namespace
-        if len(self._namespaces) >= NAMESPACES_MAX or len(namespace) > NAMESPACE_LENGTH_MAX:
+        if len(self._namespaces) >= NAMESPACES_MAX or not NAMESPACE.fullmatch(namespace):
             return OTHER
         self._namespaces.add(namespace)
         return namespace
