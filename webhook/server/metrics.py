@@ -26,6 +26,7 @@ from webhook.server.state import WorkerState
 DURATION_BUCKETS_MS = (5, 10, 25, 50, 75, 100, 250, 500, 1_000, 2_500, 5_000, 7_500, 10_000)
 NAMESPACES_MAX = 1_000  # anybody in the cluster may post a review with any namespace; later ones count as OTHER
 OTHER = "other"
+NAMESPACE_KEPT = 64  # characters until the next flush: one more than a namespace can have
 NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # a DNS label; what is none is no namespace
 FILES = ("bindings", "certificate")
 
@@ -89,7 +90,8 @@ class Tally:
 
     def decided(self, answer: Answer, took_ms: float) -> None:
         """Count an answer."""
-        self._decided[answer.decision, answer.reason, answer.namespace, answer.outcome.injection_type] += 1
+        namespace = answer.namespace[:NAMESPACE_KEPT]
+        self._decided[answer.decision, answer.reason, namespace, answer.outcome.injection_type] += 1
         self._slots[bisect_left(DURATION_BUCKETS_MS, took_ms)] += 1
         self._total_ms += took_ms
         if answer.outcome.findings:
