@@ -4,6 +4,7 @@ import pytest
 
 from tests.eventually import eventually
 from tests.ports.port import PLACES, REQUEST, Port, ask, is_open
+from webhook.ports.connections import UNREAD_MAX_BYTES
 
 CROWD, OTHER, THIRD = "127.0.0.66", "127.0.0.2", "127.0.0.3"
 
@@ -106,6 +107,15 @@ def test_an_answer_that_is_not_read_before_a_farewell_is_cut_too():
         greedy.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         eventually(lambda: port.cuts == {("unread", CROWD): 1})
         eventually(lambda: len(port.connections) == 0)
+
+
+def test_answers_that_are_not_read_are_bounded_together():
+    size = UNREAD_MAX_BYTES // 4
+    with Port(body=b"x" * size) as port:
+        for number in range(6):
+            port.peer(f"127.0.1.{number}", receive_bytes=4_096).sendall(REQUEST % b"")
+        eventually(lambda: port.cuts.total() == 2)
+        assert {cause for cause, _ in port.cuts} == {"unread"}
 
 
 def test_requests_whose_answers_nobody_reads_are_not_waited_for():

@@ -38,6 +38,35 @@ def test_a_peer_that_waits_to_be_asked_for_its_body_is_asked(port):
     assert peer.recv(1_000).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+def test_a_question_for_the_head_alone_gets_it_at_once(port):
+    peer = port.peer()
+    peer.sendall(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert peer.recv(65_536).endswith(b"content-length: 4\r\n\r\n")
+    assert ask(peer) == (200, b"here")
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"GET /held HTTP/1.1\r\nHost: x\r\n\r\nGET /held HTTP/1.1\r\n",
+    ],
+    ids=["trailers", "a head during an answer"],
+)
+def test_headers_without_end_are_cut_wherever_they_come(port, flood):
+    peer = port.peer()
+    peer.sendall(flood)
+    sent = 0
+    try:
+        while sent < 16 << 20:
+            peer.sendall(b"X: a\r\n" * 1_000)
+            sent += 6_000
+    except ConnectionError:
+        pass
+    assert sent < 16 << 20
+    eventually(lambda: port.cuts["oversize", "127.0.0.1"] == 1)
+
+
 def test_an_answer_is_one_piece(port):
     peer = port.asked()
     peer.sendall(REQUEST % b"")

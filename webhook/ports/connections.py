@@ -12,9 +12,10 @@ Rule 1. Each phase has one deadline, for all of it: what drips in does not move 
     IDLE has `idle`, HEAD `head`, BODY `body`, the handshake `handshake` (the event loop's), ANSWER `answer`: an answer is
     made within a second or two, so what takes longer is a peer that does not read. Nor does one keep its place while
     IDLE or closing that leaves bytes of an answer unread for `unread` seconds.
-Rule 2. Bytes are bounded too: a head by HEAD_MAX_BYTES and HEADERS_MAX, a body by the application, which may refuse it
-    early; the peer may then finish sending, up to twice the limit, so that it sees the answer. Requests ahead of their
-    answers by PIPELINE_MAX.
+Rule 2. Bytes are bounded too: a head by HEAD_MAX_BYTES and HEADERS_MAX, which count trailers, a body by the application,
+    which may refuse it early; the peer may then finish sending, up to twice the limit, so that it sees the answer.
+    Requests ahead of their answers by PIPELINE_MAX, and what comes during an answer by a head. Answers that are not read
+    by UNREAD_MAX_BYTES for all connections together: beyond, whoever leaves most goes.
 Rule 3. Places are bounded, and fair: a peer is a group of addresses (peers.py), half-open handshakes count as much as
     open connections. Who comes when all places are taken gets one, at the cost of the group that then holds most, which
     loses the connection of least use: the oldest handshake, else one that does not read or never had an answer, else the
@@ -49,9 +50,11 @@ from webhook.ports.peers import Peer, peer_group
 HEAD_MAX_BYTES = 64 << 10
 HEADERS_MAX = 128  # the API server sends 7; proxies add a dozen
 PIPELINE_MAX = 4  # the API server sends the next request after the answer
+READ_MAX_BYTES = 256 << 10  # the event loop hands over no more at once
+UNREAD_MAX_BYTES = 64 << 20  # an answer has a few kB, and the API server reads it at once
 PAUSE_S = 0.5  # no accepting for so long when the system has no descriptor left
 YIELD_S = 0.05  # a full worker waits so long for another to take what comes
-YIELDED_MAX = 32  # taken after that wait, so that a flood cannot keep the loop from its other work
+YIELDED_MAX = 128  # taken after that wait, so that a flood cannot keep the loop from its other work
 TLS_CLOSE_S = 1.0  # for a peer to answer our farewell
 CONTINUE = b"HTTP/1.1 100 "
 MISSED = 3  # above every other use of a connection
@@ -149,9 +152,6 @@ class Connection(HttpToolsProtocol):
         self._owner = owner
         self._peer = Peer(place.group)
         self._received_bytes = 0
-        self._received_max_bytes = (
-            2 * owner.limits.body_bytes + HEAD_MAX_BYTES
-        )  # one that is told 413 may finish sending
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin after the handshake."""
@@ -176,12 +176,20 @@ class Connection(HttpToolsProtocol):
             self._received_bytes = 0
         super().data_received(data)
         phase = self.phase
-        if phase is Phase.HEAD or phase is Phase.BODY:
-            self._received_bytes += len(data)
-            if phase is not before:
-                self.since = self.loop.time()
-            if self._received_bytes > (HEAD_MAX_BYTES if phase is Phase.HEAD else self._received_max_bytes):
-                self.cut("oversize")
+        if phase is Phase.IDLE or (phase is Phase.ANSWER and before is not Phase.ANSWER):
+            return
+        self._received_bytes += len(data)
+        if phase is not before:
+            self.since = self.loop.time()
+        if self._received_bytes > self._received_max_bytes(phase) or len(self.headers or ()) > HEADERS_MAX:
+            self.cut("oversize")
+
+    def _received_max_bytes(self, phase: Phase) -> int:
+        if phase is Phase.HEAD:
+            return HEAD_MAX_BYTES
+        if phase is Phase.BODY:
+            return 2 * self._owner.limits.body_bytes + HEAD_MAX_BYTES  # one that is told 413 may finish sending
+        return HEAD_MAX_BYTES + READ_MAX_BYTES  # the next head, and what one read may have of a body before it
 
     def on_headers_complete(self) -> None:
         """Start the request, unless the peer is too far ahead of our answers."""
@@ -192,7 +200,8 @@ class Connection(HttpToolsProtocol):
         cast("dict[str, Any]", self.scope)["peer"] = self._peer
         super().on_headers_complete()
         # The answer is made later, in a task of its own; of its transport it uses `write`, `close` and `is_closing`.
-        self.cycle.transport = cast("asyncio.Transport", AnswerInOne(self.transport))
+        if self.scope["method"] != "HEAD":  # whose answers have no body to wait for
+            self.cycle.transport = cast("asyncio.Transport", AnswerInOne(self.transport))
         self.phase = Phase.BODY
         if self._owner.draining or self.since - self.born > self._owner.limits.age:
             self.cycle.keep_alive = False
@@ -200,6 +209,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that the request is whole, answered already or not."""
         super().on_message_complete()
+        self._received_bytes = 0
         self.phase = Phase.IDLE if self.cycle.response_complete else Phase.ANSWER
         self.since = self.loop.time()
 
@@ -249,8 +259,13 @@ class Connection(HttpToolsProtocol):
             return "body" if waited > limits.body else ""
         return "answer" if waited > limits.answer else ""
 
+    @property
+    def unread_bytes(self) -> int:
+        """How much of its answers the peer has not taken."""
+        return self.transport.get_write_buffer_size()
+
     def _leaves_unread(self) -> bool:
-        return self.transport.is_closing() or self.transport.get_write_buffer_size() > 0
+        return self.transport.is_closing() or self.unread_bytes > 0
 
     @property
     def use(self) -> tuple[int, float]:
@@ -367,12 +382,24 @@ class Connections:
                 connection.transport.close()
 
     def sweep(self) -> None:
-        """End every connection whose deadline has passed."""
+        """End every connection whose deadline has passed, and those that leave most unread when all leave too much."""
         now = self._loop.time()
+        unread = 0
         for connection in list(self._each()):
             cause = connection.overdue(self.limits, now)
             if cause:
                 connection.cut(cause)
+            else:
+                unread += connection.unread_bytes
+        if unread > UNREAD_MAX_BYTES:
+            self._cut_unread(unread)
+
+    def _cut_unread(self, unread: int) -> None:
+        for connection in sorted(self._each(), key=lambda connection: connection.unread_bytes, reverse=True):
+            if unread <= UNREAD_MAX_BYTES:
+                return
+            unread -= connection.unread_bytes
+            connection.cut("unread")
 
     def opened(self, connection: Connection) -> None:
         """Note that a handshake became a connection."""
