@@ -66,6 +66,8 @@ def encode(value: object) -> bytes:
 
 
 def _whole(value: object) -> object:
+    if isinstance(value, msgspec.Struct):
+        return _whole(msgspec.structs.asdict(value))
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, dict):

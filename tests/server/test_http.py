@@ -218,6 +218,14 @@ def test_a_decision_is_one_line_and_counted_once(start):
     assert {"time", "level", "uid", "role", "mount", "findings", "dry_run", "took_us"} <= decided[0].keys()
 
 
+def test_a_request_has_no_line_but_ours(start):
+    server = start()
+    server.post(review())
+    server.post(b"", path="/nowhere")
+    server.stop()
+    assert [line["event"] for line in server.lines() if "logger" in line] == []
+
+
 def test_connections_that_come_at_once_are_shared_by_the_workers(start):
     server = start(workers=2)
     peers = [server.plain() for _ in range(64)]

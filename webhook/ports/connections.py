@@ -145,6 +145,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, owner: "Connections", config: Config, place: "_Place", loop: asyncio.AbstractEventLoop) -> None:
         """Set up before the handshake."""
         super().__init__(config, owner.state, {}, loop)
+        self.access_log = False  # requests have lines of our own
         self.phase = Phase.IDLE
         self.answered = False
         self.since = self.born = loop.time()

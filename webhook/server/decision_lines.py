@@ -1,10 +1,30 @@
 """The log line of each answer. There is one for every request, so JSON is written in one step, in the shape structlog gives its lines."""
 
 from collections.abc import Callable
-from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from webhook.answer import Answer
 from webhook.logs import NAME_MAX, Clock, Lines, Logger, encode
+
+
+class _Line(Struct):
+    """Its fields, in their order; a third of the time that a dict takes."""
+
+    time: str
+    level: str
+    event: str
+    reason: str
+    uid: str
+    namespace: str
+    role: str
+    mount: str
+    injection: str
+    findings: tuple[str, ...]
+    dry_run: bool
+    status: int
+    took_us: int
 
 
 def writer(log: Logger, *, log_format: str, lines: Lines) -> Callable[[Answer, float], None]:
@@ -13,25 +33,29 @@ def writer(log: Logger, *, log_format: str, lines: Lines) -> Callable[[Answer, f
     put = lines.msg
 
     def write(answer: Answer, took_s: float) -> None:
-        put(encode({"time": now(), "level": "info", "event": answer.decision, **_fields(answer, took_s)}))
+        put(encode(_line(answer, took_s, now())))
 
     def write_readable(answer: Answer, took_s: float) -> None:
-        log.info(answer.decision, **_fields(answer, took_s))
+        fields = msgspec.structs.asdict(_line(answer, took_s, ""))
+        log.info(fields.pop("event"), **{name: fields[name] for name in list(fields)[2:]})
 
     return write if log_format == "json" else write_readable
 
 
-def _fields(answer: Answer, took_s: float) -> dict[str, Any]:
+def _line(answer: Answer, took_s: float, time: str) -> _Line:
     outcome = answer.outcome
-    return {
-        "reason": answer.reason,
-        "uid": answer.uid[:NAME_MAX],
-        "namespace": answer.namespace[:NAME_MAX],
-        "role": outcome.role[:NAME_MAX],
-        "mount": outcome.mount[:NAME_MAX],
-        "injection": outcome.injection_type,
-        "findings": outcome.findings,
-        "dry_run": answer.dry_run,
-        "status": answer.status,
-        "took_us": int(took_s * 1_000_000),
-    }
+    return _Line(
+        time,
+        "info",
+        answer.decision,
+        answer.reason,
+        answer.uid[:NAME_MAX],
+        answer.namespace[:NAME_MAX],
+        outcome.role[:NAME_MAX],
+        outcome.mount[:NAME_MAX],
+        outcome.injection_type,
+        outcome.findings,
+        answer.dry_run,
+        answer.status,
+        int(took_s * 1_000_000),
+    )
