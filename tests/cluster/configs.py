@@ -32,6 +32,31 @@ def kubeconfig(pki: Pki, client: str) -> Document:
     }
 
 
+def admission(webhooks_kubeconfig: Path) -> Document:
+    """Return the API server's admission configuration: how it shows itself to mutating webhooks that ask."""
+    return {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AdmissionConfiguration",
+        "plugins": [
+            {
+                "name": "MutatingAdmissionWebhook",
+                "configuration": {
+                    "apiVersion": "apiserver.config.k8s.io/v1",
+                    "kind": "WebhookAdmissionConfiguration",
+                    "kubeConfigFile": str(webhooks_kubeconfig),
+                },
+            }
+        ],
+    }
+
+
+def webhooks_kubeconfig(pki: Pki) -> Document:
+    """Return the kubeconfig whose user `*` is the API server before every webhook."""
+    name = "apiserver-to-webhooks"
+    user = {"client-certificate": str(pki.certificate(name)), "client-key": str(pki.key(name))}
+    return {"apiVersion": "v1", "kind": "Config", "users": [{"name": "*", "user": user}]}
+
+
 def audit_policy() -> Document:
     """Return the audit policy: who created or changed what, with the webhooks' annotations, no bodies."""
     return {

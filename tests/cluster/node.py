@@ -72,6 +72,8 @@ class Node:
         configs.static_pods(folder).mkdir()
         (folder / "containerd.toml").write_text(configs.containerd(folder))
         documents = {
+            "admission.json": configs.admission(folder / "webhooks.json"),
+            "webhooks.json": configs.webhooks_kubeconfig(self.pki),
             "audit-policy.json": configs.audit_policy(),
             "kubelet.json": configs.kubelet(folder, self.pki, self.run.cgroup),
             "proxy.json": configs.proxy(folder),
@@ -117,6 +119,7 @@ class Node:
             "kubelet-client-certificate": self.pki.certificate("apiserver-to-kubelet"),
             "kubelet-client-key": self.pki.key("apiserver-to-kubelet"),
             "kubelet-certificate-authority": self.pki.ca_file,
+            "admission-control-config-file": self._folder / "admission.json",
             "audit-policy-file": self._folder / "audit-policy.json",
             "audit-log-path": self.run.logs / "audit.jsonl",
             "audit-log-mode": "blocking",  # an event is there when its request has been answered

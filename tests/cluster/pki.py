@@ -19,6 +19,7 @@ SUBJECTS: Mapping[str, ServerOf | ClientOf] = {  # file name to whom it is for; 
     "apiserver": ServerOf([*API_NAMES, "127.0.0.1", NODE_ADDRESS, API_SERVICE_ADDRESS], "kube-apiserver"),
     "kubelet-server": ServerOf([NODE_NAME, NODE_ADDRESS], "kubelet"),
     "apiserver-to-kubelet": ClientOf("kube-apiserver", "system:masters"),
+    "apiserver-to-webhooks": ClientOf("kube-apiserver-webhooks"),
     "admin": ClientOf("admin", "system:masters"),
     "kubelet": ClientOf(f"system:node:{NODE_NAME}", "system:nodes"),
     "controller-manager": ClientOf("system:kube-controller-manager"),

@@ -33,6 +33,7 @@ class Site:
     namespace: Namespace
     url: str  # "https://HOST:PORT" or http, no slash at the end
     ca_file: Path  # whom to trust, with https
+    client: tuple[Path, Path] | None = None  # certificate and key to present to a server that asks
 
     def ask(self, method: str, path: str, *, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Send one request and return its answer.
@@ -53,7 +54,10 @@ class Site:
         return self.namespace.call(lambda: self._send(request))
 
     def _send(self, request: urllib.request.Request) -> Answer:
-        trust = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(self.ca_file)))
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        if self.client is not None:
+            context.load_cert_chain(*self.client)
+        trust = urllib.request.HTTPSHandler(context=context)
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), trust)
         try:
             with direct.open(request, timeout=TIMEOUT_S) as response:

@@ -95,8 +95,14 @@ class Webhook(Stops):
 
     @property
     def reviews(self) -> Site:
-        """The server as the API server sees it."""
-        return Site(self.cluster.namespace, self.url, self.cluster.ca_file)
+        """The server as the API server sees it, and is seen."""
+        return self.reviews_as("apiserver-to-webhooks")
+
+    def reviews_as(self, client: str = "") -> Site:
+        """Return the server as another client of the cluster sees it; `client` is a name of `pki.SUBJECTS`, or none."""
+        pki = self.cluster.node.pki
+        pair = (pki.certificate(client), pki.key(client)) if client else None
+        return Site(self.cluster.namespace, self.url, self.cluster.ca_file, pair)
 
     @property
     def pages(self) -> Site:

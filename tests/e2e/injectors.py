@@ -25,6 +25,7 @@ class Kind(StrEnum):
     UNCHECKED = "unchecked"  # no role check
     UNCHECKED_NATIVE = "unchecked-native"
     DISPOSABLE = "disposable"  # for the test that stops it
+    GUARDED = "guarded"  # asks its clients for a certificate
 
 
 MODEST = {"AGENT_INJECT_CPU_REQUEST": "5m", "AGENT_INJECT_MEM_REQUEST": "8Mi"}  # many pods on one small node
@@ -34,6 +35,7 @@ SETTINGS: Mapping[Kind, Mapping[str, str]] = {
     Kind.UNCHECKED: {"AGENT_INJECT_BINDING_CHECK": "off"},
     Kind.UNCHECKED_NATIVE: {"AGENT_INJECT_BINDING_CHECK": "off", "AGENT_INJECT_SIDECAR_MODE": "native"},
     Kind.DISPOSABLE: {},
+    Kind.GUARDED: {"AGENT_INJECT_CLIENT_ALLOWED_NAMES": "kube-apiserver-webhooks"},
 }
 MODES = (Kind.CLASSIC, Kind.NATIVE)
 NATIVE = (Kind.NATIVE, Kind.UNCHECKED_NATIVE)
@@ -53,6 +55,8 @@ class Injectors:
         """Return the webhook of a kind, started and registered."""
         if kind not in self.running:
             settings = {"AGENT_INJECT_BINDINGS": str(self.bindings), **MODEST, **SETTINGS[kind]}
+            if kind is Kind.GUARDED:
+                settings["AGENT_INJECT_CLIENT_CA_FILE"] = str(self.cluster.ca_file)
             port = PORTS + 2 * list(Kind).index(kind)
             started = Webhook.start(self.cluster, settings, name=f"webhook-{kind}", port=port)
             self.running[kind] = started
