@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from tests.cases.compare import differences, normalize
 from tests.core.asking import pod_with, review
 from webhook.cli import cli
+from webhook.commands import check
 
 ROOT = Path(__file__).parents[1]
 INJECTION = json.loads((ROOT / "tests" / "cases" / "injection.json").read_text())["cases"]
@@ -95,9 +96,11 @@ class TestInject:
         assert [len(item["patch"]) > 0 for item in patches] == [True] * 9
 
     def test_a_kind_of_its_own_by_template_path(self):
-        rollout = {"kind": "Rollout", "metadata": {"name": "r"}, "spec": {"template": pod_with()}}
-        text = json.dumps(rollout)
-        assert json.loads(run("inject", "-f", "-", "-o", "patch", stdin=text).stdout) == []
+        gizmo = {"apiVersion": "x.y/v1", "kind": "Gizmo", "metadata": {"name": "g"}, "spec": {"template": pod_with()}}
+        text = json.dumps(gizmo)
+        result = run("inject", "-f", "-", "-o", "patch", stdin=text)
+        assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+        assert "Gizmo default/g: not checked: " in result.stderr
         told = run("inject", "-f", "-", "-o", "patch", "--template-path", "spec.template", stdin=text)
         assert json.loads(told.stdout)[0]["patch"]
 
@@ -209,6 +212,29 @@ def test_odd_yaml_is_one_line_that_names_the_file(tmp_path, command, head, text)
     assert str(file) in result.stderr or "explain" in command
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"kind": "List", "items": 5},
+        {"kind": "List", "items": {"a": 1}},
+        {"kind": "List", "items": [5]},
+        {"kind": "Pod", "metadata": 5, "spec": {}},
+        {"kind": "Pod", "metadata": {"annotations": 5}, "spec": {"containers": [{"name": "a"}]}},
+        {"kind": "Pod", "metadata": {"name": ["a"]}, "spec": {"containers": 5}},
+        {"kind": "Deployment", "metadata": [], "spec": {"template": {"metadata": "x", "spec": 7}}},
+        {"kind": "Deployment", "spec": {"template": {}}},
+        {"kind": "CronJob", "spec": {"jobTemplate": []}},
+        {"kind": 5},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("command", ["inject", "check"])
+def test_odd_objects_are_answered_without_a_fault(command, document):
+    result = run(command, "-f", "-", stdin=json.dumps(document))
+    assert result.exit_code in (0, 1, 2)
+    assert "Traceback" not in result.stderr
+
+
 def test_anchors_of_a_pod_do_not_share_what_is_added():
     text = """
 kind: Pod
@@ -283,6 +309,53 @@ class TestCheck:
 
     def test_unusable_input_exits_2(self):
         assert run("check", "-f", "-", stdin="a: [").exit_code == 2
+
+    def test_what_was_not_checked_is_a_row_of_every_output_and_no_failure(self):
+        workflow = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Workflow",
+            "metadata": {"name": "w"},
+            "spec": {"templates": [{"container": {"image": "a"}}]},
+        }
+        texts = {output: run("check", "-f", "-", "-o", output, stdin=json.dumps(workflow)) for output in check.OUTPUTS}
+        assert {result.exit_code for result in texts.values()} == {0}
+        assert [line.split()[:3] for line in texts["table"].stdout.splitlines() if "default/w" in line] == [
+            ["not", "checked", "Workflow"],
+            ["Workflow", "default/w:", "holds"],
+        ]
+        (line,) = json.loads(texts["json"].stdout)
+        assert (line["decision"], line["kind"], line["name"]) == ("not checked", "Workflow", "w")
+        suite = ET.fromstring(texts["junit"].stdout)
+        assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("1", "0", "1")
+        assert "spec.templates" in suite.find("testcase/skipped").get("message")
+        for output in ("json", "junit"):
+            assert "-: Workflow default/w: not checked: " in texts[output].stderr
+
+    def test_a_file_without_pods_is_a_row_too(self):
+        text = "kind: Service\nmetadata: {name: s}\n"
+        assert "(no pod)" in run("check", "-f", "-", stdin=text).stdout
+        (line,) = json.loads(run("check", "-f", "-", "-o", "json", stdin=text).stdout)
+        assert (line["source"], line["kind"], line["decision"]) == ("-", "", "not checked")
+
+    def test_misplaced_annotations_are_a_warning(self):
+        deployment = {
+            "kind": "Deployment",
+            "metadata": {"annotations": {"vault.hashicorp.com/agent-inject": "true"}},
+            "spec": {"template": {"spec": {"containers": [{"name": "a", "image": "a"}]}}},
+        }
+        result = run("check", "-f", "-", "-o", "json", stdin=json.dumps(deployment))
+        (line,) = json.loads(result.stdout)
+        assert (result.exit_code, line["decision"]) == (0, "warn")
+        assert "spec.template.metadata.annotations" in line["messages"][0]
+
+    def test_a_report_is_xml_whatever_names_hold(self):
+        pod = {
+            "kind": "Pod",
+            "metadata": {"name": "a\u0001\ufffe<&"},
+            **{k: v for k, v in pod_with().items() if k == "spec"},
+        }
+        suite = ET.fromstring(run("check", "-f", "-", "-o", "junit", stdin=json.dumps(pod)).stdout)
+        assert suite.find("testcase").get("name") == "Pod default/a??<&"
 
 
 class TestBindings:

@@ -16,7 +16,7 @@ import click
 from webhook import __version__, yaml_text
 from webhook.admit import Admission
 from webhook.answer import MALFORMED
-from webhook.commands import check, env_file, explain, inject, manifests, pages, schema
+from webhook.commands import asking, check, env_file, explain, inject, manifests, pages, schema
 from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
 from webhook.settings.read import Settings, SettingsError, read
 from webhook.settings.rows import PREFIX, ROWS
@@ -141,7 +141,11 @@ def _manifest_options(command: Command) -> Command:
         _with_settings,
         _env_file_option,
         click.option(
-            "--template-path", default="", metavar="PATH", help="Where kinds we do not know keep a pod: spec.template."
+            "--template-path",
+            "template_paths",
+            multiple=True,
+            metavar="PATH",
+            help="Where kinds we do not know keep a pod: spec.template.",
         ),
         click.option(
             "-n", "--kube-namespace", default="default", show_default=True, help="Namespace of objects that name none."
@@ -180,28 +184,49 @@ def _live_bindings(chosen: Settings) -> Snapshot:
 
 
 def _sources(files: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    return [(file, manifests.read(file, sys.stdin.buffer)) for file in files]
+    try:
+        return [(file, manifests.read(file, sys.stdin.buffer)) for file in files]
+    except manifests.ManifestError as error:
+        _fail(str(error))
+
+
+def _judged(
+    sources: Sequence[tuple[str, list[Any]]],
+    ask: Callable[[bytes], bytes],
+    namespace: str,
+    template_paths: Sequence[str],
+) -> list[asking.Judged]:
+    try:
+        return list(asking.replies(sources, ask, namespace=namespace, template_paths=template_paths))
+    except manifests.ManifestError as error:
+        _fail(str(error))
 
 
 @cli.command("inject")
 @click.option("-o", "--output", type=click.Choice(inject.OUTPUTS), default="yaml", show_default=True)
 @_manifest_options
 def inject_command(
-    output: str, files: tuple[str, ...], kube_namespace: str, template_path: str, env_file: str | None, **flags: Any
+    output: str,
+    files: tuple[str, ...],
+    kube_namespace: str,
+    template_paths: tuple[str, ...],
+    env_file: str | None,
+    **flags: Any,
 ) -> None:
     """Show what the webhook makes of a manifest: any workload, any number of documents.
 
     Exits 1, and prints nothing but the reasons, when a pod would be refused.
     """
     ask = _asker(env_file, flags)
-    try:
-        injected = inject.Injected(_sources(files), ask, namespace=kube_namespace, template_path=template_path)
-    except manifests.ManifestError as error:
-        _fail(str(error))
-    for workload, reply in injected.replies:
-        for text in (*reply.warnings, *([] if reply.allowed else [f"refused: {reply.message}"])):
-            click.echo(f"{workload.source}: {workload.title}: {text}", err=True)
-    if injected.refused:
+    sources = _sources(files)
+    judged = _judged(sources, ask, kube_namespace, template_paths)
+    injected = inject.Injected([document for _, documents in sources for document in documents], judged)
+    for one in judged:
+        label = "" if one.decision in (asking.ALLOW, asking.WARN) else f"{one.decision}: "
+        for text in one.messages:
+            click.echo(f"{one.found.source}: {one.found.title}: {label}{text}", err=True)
+            label = ""
+    if injected.is_refused:
         sys.exit(EXIT_REFUSED)
     click.echo(injected.render(output), nl=False)
 
@@ -217,7 +242,7 @@ def check_command(
     live: bool,  # noqa: FBT001 click gives flags so
     files: tuple[str, ...],
     kube_namespace: str,
-    template_path: str,
+    template_paths: tuple[str, ...],
     env_file: str | None,
     **flags: Any,
 ) -> None:
@@ -226,12 +251,13 @@ def check_command(
     Service account and namespace are the manifest's. Exits 1 when a pod would be refused.
     """
     ask = _asker(env_file, flags, live=live)
-    try:
-        found = list(check.lines(_sources(files), ask, namespace=kube_namespace, template_path=template_path))
-    except manifests.ManifestError as error:
-        _fail(str(error))
-    click.echo(check.render(found, output), nl=False)
-    sys.exit(EXIT_REFUSED if any(line.decision == "refused" for line in found) else 0)
+    judged = _judged(_sources(files), ask, kube_namespace, template_paths)
+    click.echo(check.render([check.line_of(one) for one in judged], output), nl=False)
+    if output != check.TABLE:  # where the table does not say it
+        for one in judged:
+            if one.decision == asking.NOT_CHECKED:
+                click.echo(f"{one.found.source}: {one.found.title}: not checked: {one.messages[0]}", err=True)
+    sys.exit(EXIT_REFUSED if any(one.decision == asking.REFUSED for one in judged) else 0)
 
 
 @cli.command()

@@ -2,14 +2,17 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
 
 from webhook import yaml_text
-from webhook.commands.manifests import Workload
+from webhook.commands import manifests
+from webhook.commands.manifests import Found, Unchecked, Workload
+
+ALLOW, WARN, REFUSED, NOT_CHECKED = DECISIONS = ("allow", "warn", "refused", "not checked")
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -22,13 +25,63 @@ class Reply(Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
+class Judged(Struct, frozen=True):
+    """What came of one template, or why nothing was asked."""
+
+    found: Found
+    reply: Reply | None = None  # None: not asked
+
+    @property
+    def decision(self) -> str:
+        """Return one of DECISIONS."""
+        if self.reply is None:
+            return NOT_CHECKED
+        if not self.reply.allowed:
+            return REFUSED
+        return WARN if self.messages else ALLOW
+
+    @property
+    def messages(self) -> list[str]:
+        """Return what there is to say, a refusal first."""
+        if isinstance(self.found, Unchecked):
+            return [self.found.why]
+        reply = self.reply
+        refusal = [reply.message] if reply and not reply.allowed else []
+        return [*refusal, *(reply.warnings if reply else ()), *self.found.warnings]
+
+
+def replies(
+    sources: Iterable[tuple[str, list[Any]]],
+    ask: Callable[[bytes], bytes],
+    *,
+    namespace: str,
+    template_paths: Sequence[str] = (),
+) -> Iterator[Judged]:
+    """Ask about every pod template, and say what could not be asked about.
+
+    Args:
+        sources: name and documents of each file.
+        ask: a review's body to the answer's.
+        namespace: of objects that name none.
+        template_paths: as in `manifests.found`.
+
+    Raises:
+        ManifestError: a document cannot be used.
+    """
+    for source, documents in sources:
+        for item in manifests.found(source, documents, namespace=namespace, template_paths=template_paths):
+            yield Judged(item, reply_of(ask(review_of(item))) if isinstance(item, Workload) else None)
+
+
 def review_of(workload: Workload, *, uid: str | None = None) -> bytes:
     """Return the AdmissionReview with which the API server would announce the workload's pod."""
     template = yaml_text.plain(workload.template)
-    metadata = dict(template.get("metadata") or {})
-    if workload.kind != "Pod":
-        metadata.setdefault("generateName", f"{workload.name}-")
-    pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": {**metadata, "namespace": workload.namespace}}
+    metadata = template.get("metadata") or {}
+    if isinstance(metadata, dict):  # else the answer is that it is none
+        metadata = {**metadata, "namespace": workload.namespace}
+        if workload.kind != "Pod":
+            metadata.setdefault("generateName", f"{workload.name}-")
+    pod = {**template, "apiVersion": "v1", "kind": "Pod", "metadata": metadata}
     request = {
         "uid": uid or str(uuid4()),
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -41,8 +94,11 @@ def review_of(workload: Workload, *, uid: str | None = None) -> bytes:
 
 
 def reply_of(body: bytes) -> Reply:
-    """Read a review with a response."""
-    response: Mapping[str, Any] = json.loads(body)["response"]
+    """Read a review with a response; an answer without one, which what we send does not get, is a refusal."""
+    answer: Mapping[str, Any] = json.loads(body)
+    if "response" not in answer:
+        return Reply(allowed=False, patch=[], reason="", message=str(answer.get("error", "no review")), warnings=[])
+    response = answer["response"]
     status = response.get("status") or {}
     patch = response.get("patch")
     return Reply(

@@ -1,10 +1,11 @@
 """`vault-webhook check`: would the pods of these manifests be admitted? For pipelines, before anything is applied."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from io import StringIO
-from typing import Any
 
 from msgspec import Struct
 from rich import box
@@ -12,45 +13,36 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from webhook.commands import manifests
-from webhook.commands.asking import reply_of, review_of
+from webhook.commands.asking import ALLOW, NOT_CHECKED, REFUSED, WARN, Judged
 
-OUTPUTS = ("table", "json", "junit")
-_STYLES = {"allow": "green", "warn": "yellow", "refused": "bold red"}
+TABLE = "table"
+OUTPUTS = (TABLE, "json", "junit")
+_STYLES = {ALLOW: "green", WARN: "yellow", REFUSED: "bold red", NOT_CHECKED: "yellow"}
+_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2
 
 
 class Line(Struct, frozen=True):
-    """What was found of one workload."""
+    """What came of one template, of an object that was not checked, or of a file without any."""
 
     source: str
     kind: str
     namespace: str
     name: str
-    decision: str  # allow, warn or refused
+    decision: str  # one of asking.DECISIONS
     reason: str
     messages: list[str]
 
+    @property
+    def title(self) -> str:
+        """Return how messages call it; a whole file has no kind."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.kind else self.source
 
-def lines(
-    sources: Sequence[tuple[str, list[Any]]], ask: Callable[[bytes], bytes], *, namespace: str, template_path: str
-) -> Iterator[Line]:
-    """Ask about every workload.
 
-    Args:
-        sources: name and documents of each file.
-        ask: answers one review.
-        namespace: of objects that name none.
-        template_path: as in `manifests.workloads`.
-
-    Raises:
-        ManifestError: a document cannot be used.
-    """
-    for source, documents in sources:
-        for workload in manifests.workloads(source, documents, namespace=namespace, template_path=template_path):
-            reply = reply_of(ask(review_of(workload)))
-            decision = "refused" if not reply.allowed else "warn" if reply.warnings else "allow"
-            messages = [*([] if reply.allowed else [reply.message]), *reply.warnings]
-            yield Line(source, workload.kind, workload.namespace, workload.name, decision, reply.reason, messages)
+def line_of(judged: Judged) -> Line:
+    """Return the line of what came of one template, or of what was not looked at."""
+    found = judged.found
+    reason = judged.reply.reason if judged.reply else ""
+    return Line(found.source, found.kind, found.namespace, found.name, judged.decision, reason, judged.messages)
 
 
 def render(found: Sequence[Line], output: str) -> str:
@@ -68,26 +60,33 @@ def _table(found: Sequence[Line]) -> str:
     for header in ("", "Workload", "Reason", "File"):
         table.add_column(header, no_wrap=True)
     for line in found:
-        title = f"{line.kind} {line.namespace}/{line.name}"
-        table.add_row(Text(line.decision, _STYLES[line.decision]), title, line.reason, line.source)
+        title = line.title if line.kind else "(no pod)"
+        table.add_row(Text(line.decision, _STYLES[line.decision]), Text(title), line.reason, Text(line.source))
     stream = StringIO()
     console = Console(file=stream, width=200, highlight=False)
     console.print(table)
     for line in found:
         for message in line.messages:
-            console.print(Text(f"{line.kind} {line.namespace}/{line.name}: {message}"), soft_wrap=True)
+            console.print(Text(f"{line.title}: {message}"), soft_wrap=True)
     return stream.getvalue()
 
 
 def _junit(found: Sequence[Line]) -> str:
-    """Return a JUnit report: a test a workload, refusals as failures, warnings as output."""
-    refused = sum(line.decision == "refused" for line in found)
-    suite = ET.Element("testsuite", name="vault-webhook check", tests=str(len(found)), failures=str(refused))
+    """Return a JUnit report: a test a template; refusals are failures, what was not checked is skipped, the rest output."""
+    counts = Counter(line.decision for line in found)
+    numbers = {"tests": len(found), "failures": counts[REFUSED], "skipped": counts[NOT_CHECKED]}
+    named = {name: str(number) for name, number in numbers.items()}
+    suite = ET.Element("testsuite", {"name": "vault-webhook check", **named})
     for line in found:
-        title = f"{line.kind} {line.namespace}/{line.name}"
-        case = ET.SubElement(suite, "testcase", classname=line.source, name=title)
-        if line.decision == "refused":
-            ET.SubElement(case, "failure", message=line.messages[0], type=line.reason)
-        elif line.messages:
-            ET.SubElement(case, "system-out").text = "\n".join(line.messages)
+        case = ET.SubElement(suite, "testcase", classname=_xml(line.source), name=_xml(line.title))
+        if line.decision == NOT_CHECKED:
+            ET.SubElement(case, "skipped", message=_xml(line.messages[0]))
+        elif line.decision == REFUSED:
+            ET.SubElement(case, "failure", message=_xml(line.messages[0]), type=line.reason)
+        if line.messages and line.decision != NOT_CHECKED:
+            ET.SubElement(case, "system-out").text = _xml("\n".join(line.messages))
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _xml(text: str) -> str:
+    return _NO_XML.sub("?", text)

@@ -21,12 +21,17 @@ from rich.markup import escape
 
 from certs import KeyPair, ServerOf, issue, new_authority
 from webhook.commands import manifests
-from webhook.commands.asking import Reply, reply_of, review_of
+from webhook.commands.asking import ALLOW, NOT_CHECKED, REFUSED, WARN, Judged, replies
 
 BINDINGS = "bindings.yaml"
 START_TIMEOUT_S = 30
 LIFETIME = timedelta(days=1)
 VAULT = "https://vault.example:8200"  # nobody is asked: the agents would be
+_VERDICTS = {
+    **dict.fromkeys((ALLOW, WARN), "[bold green]admitted[/]"),
+    REFUSED: "[bold red]refused[/] ",
+    NOT_CHECKED: "[yellow]not checked[/]",
+}
 
 
 class DemoError(RuntimeError):
@@ -119,26 +124,26 @@ def _client(address: str, authority: KeyPair) -> http.client.HTTPSConnection:
 
 
 def _show(console: Console, client: http.client.HTTPSConnection, file: Path) -> None:
+    def ask(review: bytes) -> bytes:
+        client.request("POST", "/mutate?timeout=5s", review, {"Content-Type": "application/json"})
+        return client.getresponse().read()
+
     try:
-        workloads = list(manifests.workloads(str(file), manifests.read(str(file)), namespace="default"))
+        judged = list(replies([(str(file), manifests.read(str(file)))], ask, namespace="default"))
     except manifests.ManifestError as error:
         raise DemoError(str(error)) from error
-    for workload in workloads:
-        client.request("POST", "/mutate?timeout=5s", review_of(workload), {"Content-Type": "application/json"})
-        reply = reply_of(client.getresponse().read())
-        verdict = "[bold green]admitted[/]" if reply.allowed else "[bold red]refused[/] "
-        console.print(f"{verdict}  {escape(workload.title)}  [dim]{escape(str(file))}[/]")
-        for line in _details(reply):
+    for one in judged:
+        console.print(f"{_VERDICTS[one.decision]}  {escape(one.found.title)}  [dim]{escape(str(file))}[/]")
+        for line in _details(one):
             console.print(f"          {escape(line)}")
         console.print()
 
 
-def _details(reply: Reply) -> Iterator[str]:
-    yield from reply.warnings
-    if not reply.allowed:
-        yield reply.message
+def _details(judged: Judged) -> Iterator[str]:
+    yield from judged.messages
+    if judged.reply is None or not judged.reply.allowed:
         return
-    added = _added(reply.patch)
+    added = _added(judged.reply.patch)
     for what, names in added.items():
         yield f"{what}: {', '.join(names)}"
     if not added:

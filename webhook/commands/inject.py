@@ -2,56 +2,49 @@
 
 import difflib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jsonpatch
 
 from webhook import yaml_text
-from webhook.commands import manifests
-from webhook.commands.asking import Reply, reply_of, review_of
+from webhook.commands.asking import Judged, Reply
 from webhook.commands.manifests import Workload
 
-Ask = Callable[[bytes], bytes]  # a review's body to the answer's
 OUTPUTS = ("yaml", "json", "patch", "diff")
 
 
 class Injected:
     """All documents of one run, injected; or what was refused."""
 
-    def __init__(
-        self, sources: Sequence[tuple[str, list[Any]]], ask: Ask, *, namespace: str, template_path: str
-    ) -> None:
-        """Ask about every workload and apply the patches of those that are admitted.
+    def __init__(self, documents: Sequence[Any], judged: Iterable[Judged]) -> None:
+        """Apply the patches of those that are admitted.
 
         Args:
-            sources: name and documents of each file; the documents are changed in place.
-            ask: answers one review.
-            namespace: of objects that name none.
-            template_path: as in `manifests.workloads`.
-
-        Raises:
-            ManifestError: a document cannot be used.
+            documents: of all files; they are changed in place.
+            judged: what came of their templates.
         """
-        self.documents = [document for _, documents in sources for document in documents]
-        self._before = yaml_text.write(self.documents)
-        self.replies: list[tuple[Workload, Reply]] = []
-        for source, documents in sources:
-            for workload in manifests.workloads(source, documents, namespace=namespace, template_path=template_path):
-                reply = reply_of(ask(review_of(workload)))
-                self.replies.append((workload, reply))
-                if reply.allowed and reply.patch:
-                    _apply(workload, reply)
+        self.documents = documents
+        self.judged = list(judged)
+        self._before = yaml_text.write(documents)
+        for workload, reply in self._asked():
+            if reply.allowed and reply.patch:
+                _apply(workload, reply)
 
     @property
-    def refused(self) -> list[tuple[Workload, Reply]]:
-        """Return the workloads whose pods would be refused."""
-        return [(workload, reply) for workload, reply in self.replies if not reply.allowed]
+    def is_refused(self) -> bool:
+        """Tell whether a pod would be refused."""
+        return any(not reply.allowed for _, reply in self._asked())
+
+    def _asked(self) -> Iterator[tuple[Workload, Reply]]:
+        for judged in self.judged:
+            if isinstance(judged.found, Workload) and judged.reply:
+                yield judged.found, judged.reply
 
     def render(self, output: str) -> str:
         """Return the result as one of OUTPUTS."""
         if output == "patch":
-            patches = [{"object": workload.title, "patch": reply.patch} for workload, reply in self.replies]
+            patches = [{"object": workload.title, "patch": reply.patch} for workload, reply in self._asked()]
             return json.dumps(patches, indent=2, ensure_ascii=False) + "\n"
         after = yaml_text.write(self.documents)
         if output == "diff":
@@ -61,7 +54,7 @@ class Injected:
             return "".join(lines)
         if output == "json":
             whole = self.documents[0] if len(self.documents) == 1 else self.documents
-            return json.dumps(whole, indent=2, ensure_ascii=False, default=str) + "\n"
+            return json.dumps(yaml_text.plain(whole), indent=2, ensure_ascii=False) + "\n"
         return after
 
 

@@ -1,6 +1,6 @@
 """Manifests as people write them: YAML documents in, the pods in them out, comments and key order kept.
 
-To take another kind of workload: a line in TEMPLATES.
+Which kinds hold pods is kinds.py; what is found in all others is places.py.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -10,18 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from webhook import yaml_text
+from webhook.commands.kinds import Path as Steps
+from webhook.commands.kinds import kind_of, path_of
+from webhook.commands.places import Place, places
 from webhook.yaml_text import YamlTextError
 
 TEXT_BYTES_MAX = 64 << 20  # a large cluster's workloads as JSON; as YAML it takes minutes, and a device would never end
-
-TEMPLATES: Mapping[str, tuple[str, ...]] = {
-    "Pod": (),
-    "PodTemplate": ("template",),
-    **dict.fromkeys(
-        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"), ("spec", "template")
-    ),
-    "CronJob": ("spec", "jobTemplate", "spec", "template"),
-}
+PLACES_SHOWN = 3  # of an object that was not checked; the first ones tell what it is
 
 
 class ManifestError(ValueError):
@@ -30,18 +25,38 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True)
 class Workload:
-    """One object that makes pods."""
+    """One template of pods, and the object that makes them."""
 
     source: str  # file, or "-" for standard input
     kind: str
     name: str
     namespace: str
     template: MutableMapping[str, Any]  # metadata and spec of its pods; part of the document, so changes show there
+    warnings: tuple[str, ...] = ()  # about the object around the template
 
     @property
     def title(self) -> str:
         """Return how messages call it."""
         return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """One object, or a whole file, whose pods were not looked at."""
+
+    source: str
+    why: str
+    kind: str = ""  # "": the file
+    name: str = ""
+    namespace: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return how messages call it."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.kind else "whole file"
+
+
+Found = Workload | Unchecked
 
 
 def load(source: str, text: bytes) -> list[Any]:
@@ -82,42 +97,119 @@ def read_text(source: str, standard_input: BinaryIO | None = None) -> bytes:
     return text
 
 
-def workloads(source: str, documents: Sequence[Any], *, namespace: str, template_path: str = "") -> Iterator[Workload]:
-    """Yield every workload, those inside Lists too; other kinds are passed over.
+def found(
+    source: str, documents: Sequence[Any], *, namespace: str, template_paths: Sequence[str] = ()
+) -> Iterator[Found]:
+    """Yield every pod template, those inside Lists too, and what holds pods or annotations that we cannot read as such.
 
     Args:
         source: for messages.
         documents: as `load` returns them.
         namespace: of objects that name none.
-        template_path: dotted path of the pod template in kinds we do not know, such as spec.template.
+        template_paths: dotted paths of pod templates in kinds we do not know, such as spec.template.
 
     Raises:
         ManifestError: an object is no Kubernetes object, or its template is missing.
     """
+    paths = tuple(map(path_of, template_paths))
+    nothing = True
+    for document in _objects(source, documents):
+        for item in _of_object(source, document, namespace, paths):
+            nothing = False
+            yield item
+    if nothing:
+        yield Unchecked(source, "holds no pod, so nothing was checked")
+
+
+def _objects(source: str, documents: Sequence[Any], kind: str = "") -> Iterator[Any]:
+    """Yield the objects, those of Lists one by one; a typed list's items may leave their kind out."""
     for document in documents:
-        if not isinstance(document, dict) or not isinstance(kind := document.get("kind"), str):
+        if isinstance(document, dict) and kind:
+            document.setdefault("kind", kind)
+        if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
             raise ManifestError(f"{source}: a document is no Kubernetes object: it has no kind")
-        if kind == "List" or (kind.endswith("List") and "items" in document):
-            items = document.get("items") or []
-            yield from workloads(source, items, namespace=namespace, template_path=template_path)
-            continue
-        path = TEMPLATES.get(kind)
-        if path is None and template_path:
-            path = tuple(template_path.split("."))
-        if path is None:
-            continue
-        metadata = document.get("metadata") or {}
-        name = str(metadata.get("name") or metadata.get("generateName") or "unnamed")
-        template = _descend(document, path)
-        if template is None:
-            if kind in TEMPLATES:
-                raise ManifestError(f"{source}: {kind} {name} has no {'.'.join(path)}")
-            continue
-        yield Workload(source, kind, name, str(metadata.get("namespace") or namespace), template)
+        if document["kind"].endswith("List") and "items" in document:
+            items = document["items"]
+            if not isinstance(items, list | None):
+                raise ManifestError(f"{source}: {document['kind']}: items is no list")
+            yield from _objects(source, items or [], document["kind"].removesuffix("List"))
+        else:
+            yield document
 
 
-def _descend(document: Any, path: Sequence[str]) -> MutableMapping[str, Any] | None:
-    node = document
-    for step in path:
-        node = node.get(step) if isinstance(node, dict) else None
-    return node if isinstance(node, dict) else None
+def _of_object(source: str, document: Any, namespace: str, paths: Sequence[Steps]) -> Iterator[Found]:
+    metadata = document.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise ManifestError(f"{source}: {document['kind']}: metadata is no mapping")
+    kind, name = document["kind"], str(metadata.get("name") or metadata.get("generateName") or "unnamed")
+    about = {"source": source, "kind": kind, "name": name, "namespace": str(metadata.get("namespace") or namespace)}
+    row = kind_of(document.get("apiVersion"), kind)
+    templates = [item for path in (row.templates if row else paths) for item in _templates(document, path)]
+    if row and row.built_in and not templates:
+        raise ManifestError(f"{source}: {kind} {name} has no {'.'.join(row.templates[0])}")
+    left = [place for place in places(document) if not any(_is_within(place.path, path) for path, _ in templates)]
+    for path, template in templates:
+        yield Workload(**about, template=template, warnings=_misplaced(kind, left, path, template))
+    unread = [place for place in left if not (place.keys and templates)]
+    if unread and not (row and row.built_in):
+        yield Unchecked(**about, why=_why(unread))
+
+
+def _templates(node: Any, path: Steps, walked: Steps = ()) -> list[tuple[Steps, MutableMapping[str, Any]]]:
+    """Return the templates that a path leads to, each with the path it has."""
+    if not path:
+        return [(walked, node)] if isinstance(node, dict) else []
+    step, *rest = path
+    if step == "*":
+        items = node if isinstance(node, list) else list(node.values()) if isinstance(node, dict) else []
+        return [found for item in items for found in _templates(item, tuple(rest), (*walked, step))]
+    return _templates(node.get(step), tuple(rest), (*walked, step)) if isinstance(node, dict) else []
+
+
+def _is_within(place: Steps, template: Steps) -> bool:
+    """Tell whether a place belongs to a template's pods: its spec, or the annotations they get."""
+    rest = place[len(template) :]
+    same = all(step in (given, "*") for given, step in zip(place, template, strict=False))
+    return same and len(place) > len(template) and (rest[0] == "spec" or rest == ("metadata", "annotations"))
+
+
+def _misplaced(kind: str, left: Sequence[Place], path: Steps, template: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a warning for each place whose annotations never reach the pods; those the template repeats are fine."""
+    metadata = template.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    right = ".".join((*path, "metadata", "annotations"))
+    missing = [
+        (place, [key for key in place.keys if not (isinstance(annotations, dict) and key in annotations)])
+        for place in left
+    ]
+    return tuple(
+        f"{keys[0]}{f' and {len(keys) - 1} more' if keys[1:] else ''} at {place.text} of the {kind}"
+        f" never reach its pods: move them to {right}"
+        for place, keys in missing
+        if keys
+    )
+
+
+def _why(unread: Sequence[Place]) -> str:
+    """Return what an object holds that was not looked at, and what to do about it."""
+    held = [
+        f"a text with annotations at {place.text}"
+        if place.is_text
+        else f"{place.keys[0]} at {place.text}"
+        if place.keys
+        else f"a pod's containers at {place.text}"
+        for place in unread
+    ]
+    specs = [place.path[:-1] for place in unread if not place.keys and place.path[-1:] == ("spec",) and place.path[1:]]
+    template = min(specs, key=len, default=None)
+    remedy = (
+        f"to check it, add --template-path {'.'.join(template)}"
+        if template
+        else "which pods come of it is not known here; to check one, write it as a manifest of kind Pod"
+    )
+    return f"holds {_listed(held)}; {remedy}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    shown = list(dict.fromkeys(texts))
+    return ", ".join(shown[:PLACES_SHOWN]) + (f" and {len(shown) - PLACES_SHOWN} more" if shown[PLACES_SHOWN:] else "")
