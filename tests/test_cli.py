@@ -14,6 +14,7 @@ from tests.cases.compare import differences, normalize
 from tests.core.asking import pod_with, review
 from webhook.cli import cli
 from webhook.commands import check
+from webhook.commands.asking import STAND_IN
 
 ROOT = Path(__file__).parents[1]
 INJECTION = json.loads((ROOT / "tests" / "cases" / "injection.json").read_text())["cases"]
@@ -249,6 +250,57 @@ spec:
         [mount["mountPath"] for mount in container["volumeMounts"]] for container in pod["spec"]["containers"][:2]
     ]
     assert mounts == [["/v", "/vault/secrets"]] * 2
+
+
+class TestVaultAddress:
+    """`inject` and `check` do without one."""
+
+    @pytest.fixture
+    def address(self, tmp_path):
+        """Return what finds the address that the agents of a manifest get, and what is said of it on stderr."""
+
+        def find(*arguments, server="", **env):
+            bindings = tmp_path / "b.yaml"
+            bindings.write_text(
+                f"apiVersion: vault-bindings/v1\nkind: BindingSnapshot\nserver: {{address: '{server}'}}\n"
+            )
+            given = ["--bindings", str(bindings), "--binding-check", "warn"] if server else []
+            manifest = json.dumps({"kind": "Pod", **pod_with()})
+            result = run(
+                "inject",
+                "-f",
+                "-",
+                "-o",
+                "json",
+                *given,
+                *arguments,
+                stdin=manifest,
+                env={"AGENT_INJECT_VAULT_ADDR": "", **env},
+            )
+            assert result.exit_code == 0
+            agent = json.loads(result.stdout)["spec"]["containers"][-1]
+            (text,) = [variable["value"] for variable in agent["env"] if variable["name"] == "VAULT_CONFIG"]
+            return json.loads(base64.b64decode(text))["vault"]["address"], "stands in" in result.stderr
+
+        return find
+
+    def test_one_given_counts(self, address):
+        assert address("--vault-address", "https://a") == ("https://a", False)
+        assert address(AGENT_INJECT_VAULT_ADDR="https://a", server="https://b") == ("https://a", False)
+        assert address(AGENT_INJECT_BAO_ADDR="https://a") == ("https://a", False)
+        assert address("--vault-address", STAND_IN, server="https://b") == (STAND_IN, False)
+
+    def test_else_the_documents(self, address):
+        assert address(server="https://b") == ("https://b", False)
+
+    def test_else_one_that_is_said_to_stand_in(self, address):
+        assert address() == (STAND_IN, True)
+
+    def test_check_needs_none_and_review_does(self):
+        manifest = json.dumps({"kind": "Pod", **pod_with()})
+        assert run("check", "-f", "-", stdin=manifest, env={"AGENT_INJECT_VAULT_ADDR": ""}).exit_code == 0
+        result = run("review", stdin="", env={"AGENT_INJECT_VAULT_ADDR": ""})
+        assert (result.exit_code, "AGENT_INJECT_VAULT_ADDR" in result.stderr) == (2, True)
 
 
 class TestEnvFile:

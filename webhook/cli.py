@@ -18,7 +18,7 @@ from webhook.admit import Admission
 from webhook.answer import MALFORMED
 from webhook.commands import asking, check, env_file, explain, inject, manifests, pages, schema
 from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
-from webhook.settings.read import Settings, SettingsError, read
+from webhook.settings.read import Settings, SettingsError, is_given, read
 from webhook.settings.rows import PREFIX, ROWS
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -79,12 +79,22 @@ def _env_file_option(command: Command) -> Command:
     return option(command)
 
 
-def _settings(flags: Mapping[str, Any], file: str | None = None) -> Settings:
+def _settings(
+    flags: Mapping[str, Any], file: str | None = None, *, binding_check: str = "", vault_address: str = ""
+) -> Settings:
+    try:
+        flags_given, environment = _given(flags, file)
+        return read(flags_given, environment, binding_check=binding_check, vault_address=vault_address)
+    except SettingsError as error:
+        _fail(str(error))
+
+
+def _given(flags: Mapping[str, Any], file: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the settings that are given, as flags and as variables."""
     given = {row.option: flags[f"flag_{row.variable}"] for row in ROWS if flags[f"flag_{row.variable}"] is not None}
     try:
-        environment = {**(env_file.read(file) if file else {}), **os.environ}
-        return read(given, environment)
-    except (SettingsError, env_file.EnvFileError) as error:
+        return given, {**(env_file.read(file) if file else {}), **os.environ}
+    except env_file.EnvFileError as error:
         _fail(str(error))
 
 
@@ -167,11 +177,23 @@ def _manifest_options(command: Command) -> Command:
 def _asker(env_file: str | None, flags: Mapping[str, Any], *, live: bool = False) -> Callable[[bytes], bytes]:
     """Return what answers reviews with the settings and bindings given; live: those that Vault has now."""
     if live:
-        flags = {**flags, "flag_BINDINGS": "(live)"}
-    chosen = _settings(flags, env_file)
-    snapshot = _live_bindings(chosen) if live else _bindings(chosen)
+        chosen = _settings(flags, env_file, binding_check="enforce")
+        snapshot: Snapshot | None = _live_bindings(chosen)
+    else:
+        chosen = _settings(flags, env_file, vault_address=asking.STAND_IN)
+        snapshot = _bindings(chosen)
+        if not is_given("VAULT_ADDR", *_given(flags, env_file)):
+            chosen = _settings(flags, env_file, vault_address=_address_instead(snapshot))
     admission, now = Admission(chosen), time.time()
     return lambda body: admission.answer(body, snapshot, now).body
+
+
+def _address_instead(snapshot: Snapshot | None) -> str:
+    """Return the Vault address to go by where none is given: the document's, else one that is said to be made up."""
+    if snapshot and snapshot.server_address:
+        return snapshot.server_address
+    click.echo(f"vault-webhook: no --vault-address is given; {asking.STAND_IN} stands in for it", err=True)
+    return asking.STAND_IN
 
 
 def _live_bindings(chosen: Settings) -> Snapshot:

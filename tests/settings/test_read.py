@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from webhook.core.annotations.table import BY_KEY
 from webhook.settings.parsers import Address
-from webhook.settings.read import SettingsError, read
+from webhook.settings.read import SettingsError, is_given, read
 from webhook.settings.rows import PREFIX, ROWS
 
 VAULT = {"AGENT_INJECT_VAULT_ADDR": "https://vault:8200"}
@@ -40,6 +40,16 @@ def test_openbaos_names_are_read_where_vaults_are_unset():
         },
     ).given
     assert (given_["VAULT_ADDR"], given_["VAULT_NAMESPACE"]) == ("https://bao:8200", "a")
+
+
+def test_a_caller_that_brings_roles_and_needs_no_server_says_so():
+    bare = read({}, {}, binding_check="enforce", vault_address="https://mine")
+    assert (bare.binding_check, bare.given["VAULT_ADDR"]) == ("enforce", "https://mine")
+    told = read(
+        {}, {**VAULT, "AGENT_INJECT_BINDING_CHECK": "warn"}, binding_check="enforce", vault_address="https://mine"
+    )
+    assert (told.binding_check, told.given["VAULT_ADDR"]) == ("warn", "https://vault:8200")
+    assert [is_given("VAULT_ADDR", {}, environment) for environment in ({}, VAULT)] == [False, True]
 
 
 BAD = [

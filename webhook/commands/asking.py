@@ -13,6 +13,7 @@ from webhook.commands import manifests
 from webhook.commands.manifests import Found, Unchecked, Workload
 
 ALLOW, WARN, REFUSED, NOT_CHECKED = DECISIONS = ("allow", "warn", "refused", "not checked")
+STAND_IN = "https://vault.example:8200"  # for a Vault address that nobody gave; nobody is asked there
 
 
 class Reply(Struct, frozen=True, kw_only=True):

@@ -21,12 +21,11 @@ from rich.markup import escape
 
 from certs import KeyPair, ServerOf, issue, new_authority
 from webhook.commands import manifests
-from webhook.commands.asking import ALLOW, NOT_CHECKED, REFUSED, WARN, Judged, replies
+from webhook.commands.asking import ALLOW, NOT_CHECKED, REFUSED, STAND_IN, WARN, Judged, replies
 
 BINDINGS = "bindings.yaml"
 START_TIMEOUT_S = 30
 LIFETIME = timedelta(days=1)
-VAULT = "https://vault.example:8200"  # nobody is asked: the agents would be
 _VERDICTS = {
     **dict.fromkeys((ALLOW, WARN), "[bold green]admitted[/]"),
     REFUSED: "[bold red]refused[/] ",
@@ -61,10 +60,7 @@ def run(folder: Path, *, keep: bool) -> None:
             client = _client(addresses["admission"], authority)
             for file in files:
                 _show(console, client, file)
-            console.print(
-                "The whole change of one:  [bold]AGENT_INJECT_VAULT_ADDR=https://vault:8200"
-                f" vault-webhook inject -f {files[0]} -o diff[/]"
-            )
+            console.print(f"The whole change of one:  [bold]vault-webhook inject -f {files[0]} -o diff[/]")
             if keep:
                 _wait(console, addresses, Path(scratch))
 
@@ -83,7 +79,7 @@ def _write_certificates(folder: Path) -> KeyPair:
 def _server(scratch: Path, bindings: Path) -> Iterator[Mapping[str, str]]:
     """Run `vault-webhook serve` on free loopback ports; yields its addresses, ends it in the end."""
     settings = {
-        "AGENT_INJECT_VAULT_ADDR": VAULT,
+        "AGENT_INJECT_VAULT_ADDR": STAND_IN,
         "AGENT_INJECT_LISTEN": "127.0.0.1:0",
         "AGENT_INJECT_ADMIN_LISTEN": "127.0.0.1:0",
         "AGENT_INJECT_WORKERS": "1",

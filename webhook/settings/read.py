@@ -67,17 +67,22 @@ class Settings:
         }
 
 
-def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+def read(
+    flags: Mapping[str, str], environment: Mapping[str, str], *, binding_check: str = "", vault_address: str = ""
+) -> Settings:
     """Read all settings.
 
     Args:
         flags: option without dashes to text, those given only.
         environment: variable to text, such as {"AGENT_INJECT_VAULT_ADDR": "https://vault:8200"}; others are ignored.
+        binding_check: the BINDING_CHECK of a caller that brings the roles itself, where the setting is not given.
+        vault_address: the VAULT_ADDR of a caller that can do with another one, where the setting is not given.
 
     Raises:
         SettingsError: a value does not fit, or two do not fit together; names the setting and the value.
     """
     given = {row.variable: _text(row, flags, environment) for row in ROWS}
+    given["VAULT_ADDR"] = given["VAULT_ADDR"] or vault_address
     found: dict[str, Any] = {}
     for row in ROWS:
         try:
@@ -85,10 +90,10 @@ def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
         except ValueError as error:
             shown = "***" if row.masked else clean(given[row.variable], 60)
             raise SettingsError(f'{PREFIX}{row.variable} "{shown}" (--{row.option}): {error}') from error
-    _check_together(given)
+    _check_together(given, has_bindings=bool(given["BINDINGS"] or binding_check))
     fields = {row.field: found[row.variable] for row in ROWS if row.field in Settings.__slots__}
     fields["preset"] = preset = _preset(found)  # in place of its name alone
-    fields["binding_check"] = found["BINDING_CHECK"] or ("enforce" if found["BINDINGS"] else "off")
+    fields["binding_check"] = found["BINDING_CHECK"] or binding_check or ("enforce" if found["BINDINGS"] else "off")
     return Settings(
         **fields,
         pod_settings=_pod_settings(found, preset),
@@ -97,6 +102,12 @@ def read(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
         control=control(found, given),
         given=given,
     )
+
+
+def is_given(variable: str, flags: Mapping[str, str], environment: Mapping[str, str]) -> bool:
+    """Tell whether a setting, by its variable without PREFIX, has a value that is not its default."""
+    row = next(row for row in ROWS if row.variable == variable)
+    return _text(row, flags, environment) != row.default
 
 
 def _text(row: SettingRow, flags: Mapping[str, str], environment: Mapping[str, str]) -> str:
@@ -108,7 +119,7 @@ def _text(row: SettingRow, flags: Mapping[str, str], environment: Mapping[str, s
     return row.default
 
 
-def _check_together(given: Mapping[str, str]) -> None:
+def _check_together(given: Mapping[str, str], *, has_bindings: bool) -> None:
     if not given["VAULT_ADDR"]:
         raise SettingsError(
             f"{PREFIX}VAULT_ADDR (--vault-address) is not set: give the address of the Vault server, such as https://vault:8200"
@@ -120,7 +131,7 @@ def _check_together(given: Mapping[str, str]) -> None:
         raise SettingsError(
             f"{PREFIX}CLIENT_ALLOWED_NAMES is set and {PREFIX}CLIENT_CA_FILE is not: names count in certificates of a CA only"
         )
-    if given["BINDING_CHECK"] in ("enforce", "warn") and not given["BINDINGS"]:
+    if given["BINDING_CHECK"] in ("enforce", "warn") and not has_bindings:
         raise SettingsError(
             f"{PREFIX}BINDING_CHECK is {given['BINDING_CHECK']} and {PREFIX}BINDINGS is not set: name a bindings file"
         )
