@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, TypeVar
 
@@ -16,10 +17,10 @@ import click
 from webhook import __version__, yaml_text
 from webhook.admit import Admission
 from webhook.answer import MALFORMED
-from webhook.commands import asking, check, env_file, explain, inject, manifests, pages, schema
+from webhook.commands import asking, check, env_file, explain, inject, manifests, pages, schema, setting_flags
+from webhook.commands.setting_flags import SettingsCommand
 from webhook.rolecheck.bindings.load import BindingsError, Snapshot, load
 from webhook.settings.read import Settings, SettingsError, is_given, read
-from webhook.settings.rows import PREFIX, ROWS
 
 Command = TypeVar("Command", bound=Callable[..., object])
 EXIT_REFUSED, EXIT_UNUSABLE = 1, 2
@@ -40,34 +41,33 @@ def _double_dash(argument: str) -> str:
     return f"--{flag['name']}{flag['rest'] or ''}" if flag else argument
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Listed(click.Group):
+    """Lists its commands in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
+        """Return the names in the order in which they are added."""
+        return list(self.commands)
+
+
+@click.group(cls=_Listed, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
-    r"""Inject a Vault or OpenBao agent into pods, and refuse pods whose Vault role would not accept them.
+    """Inject a Vault or OpenBao agent into pods, and refuse pods whose Vault role would not accept them.
 
     \b
-    Try it without a cluster:       vault-webhook demo
-    What becomes of a manifest:     vault-webhook inject -f app.yaml -o diff
-    What may I annotate:            vault-webhook annotations
-    Run the webhook:                vault-webhook serve --vault-address https://vault:8200 ...
+    See it at work, without a cluster:  vault-webhook demo
+    Would this be admitted?             vault-webhook check -f app.yaml --bindings bindings.yaml
+    What becomes of a manifest?         vault-webhook inject -f app.yaml -o diff
+    What may I annotate?                vault-webhook annotations
+    Run the webhook:                    vault-webhook serve --vault-address https://vault:8200 ...
 
-    Settings are flags of `serve`, or variables: --vault-address is AGENT_INJECT_VAULT_ADDR. `review` and `inject` take the
-    same ones, and --env-file for those of a cluster.
+    Settings are flags, or variables: --vault-address is AGENT_INJECT_VAULT_ADDR. `vault-webhook settings` explains all.
     """
 
 
 def _fail(message: str, code: int = EXIT_UNUSABLE) -> NoReturn:
     click.echo(f"vault-webhook: error: {message}", err=True)
     sys.exit(code)
-
-
-def _with_settings(command: Command) -> Command:
-    """Give a command a flag for every setting."""
-    for row in reversed(ROWS):
-        shown = row.default or "none"
-        text = f"{row.effect.replace('`', '')} [{shown}; {PREFIX}{row.variable}]"
-        command = click.option(f"--{row.option}", f"flag_{row.variable}", metavar="VALUE", help=text)(command)
-    return command
 
 
 def _env_file_option(command: Command) -> Command:
@@ -91,9 +91,8 @@ def _settings(
 
 def _given(flags: Mapping[str, Any], file: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """Return the settings that are given, as flags and as variables."""
-    given = {row.option: flags[f"flag_{row.variable}"] for row in ROWS if flags[f"flag_{row.variable}"] is not None}
     try:
-        return given, {**(env_file.read(file) if file else {}), **os.environ}
+        return setting_flags.given(flags), {**(env_file.read(file) if file else {}), **os.environ}
     except env_file.EnvFileError as error:
         _fail(str(error))
 
@@ -114,51 +113,38 @@ def _document(file: str) -> Snapshot:
 
 
 @cli.command()
-@_with_settings
-def serve(**flags: Any) -> None:
-    """Run the webhook: /mutate over TLS, probes, metrics and pages on the admin port."""
-    from webhook.server.serve import serve as run  # noqa: PLC0415 the other commands start faster without a server
+@click.option("--keep", is_flag=True, help="Leave the server running until Ctrl-C.")
+@click.option(
+    "--examples", "folder", default="examples", show_default=True, metavar="FOLDER", help="Manifests to send."
+)
+def demo(keep: bool, folder: str) -> None:  # noqa: FBT001 click gives flags so
+    """Send example manifests to a real server on a loopback port. It is asked as the API server would ask."""
+    from webhook.commands.demo import DemoError, run  # noqa: PLC0415 the other commands start faster without a server
 
-    sys.exit(run(_settings(flags)))
-
-
-cli.add_command(serve, "agent-inject")
-
-
-@cli.command()
-@_with_settings
-def control(**flags: Any) -> None:
-    """Keep the bindings file fresh: ask Vault for roles, and answer the server before it refuses a pod."""
-    from webhook.controller.control import run  # noqa: PLC0415 the other commands start faster without its clients
-
-    sys.exit(run(_settings(flags)))
-
-
-@cli.command()
-@_env_file_option
-@_with_settings
-def review(env_file: str | None, **flags: Any) -> None:
-    """Answer one AdmissionReview, from standard input, exactly as the server would."""
-    chosen = _settings(flags, env_file)
-    answer = Admission(chosen).answer(sys.stdin.buffer.read(), _bindings(chosen), time.time())
-    click.echo(answer.body, err=answer.decision == MALFORMED)
-    sys.exit(EXIT_UNUSABLE if answer.decision == MALFORMED else 0)
+    try:
+        run(Path(folder), keep=keep)
+    except DemoError as error:
+        _fail(str(error), EXIT_REFUSED)
 
 
 def _manifest_options(command: Command) -> Command:
     """Give a command what it takes to ask about the pods of manifests."""
     for option in (
-        _with_settings,
         _env_file_option,
         click.option(
             "--template-path",
             "template_paths",
             multiple=True,
             metavar="PATH",
-            help="Where kinds we do not know keep a pod: spec.template.",
+            help="Where kinds that are not known keep a pod template, such as spec.template. May be given again.",
         ),
         click.option(
-            "-n", "--kube-namespace", default="default", show_default=True, help="Namespace of objects that name none."
+            "-n",
+            "--kube-namespace",
+            metavar="NAME",
+            default="default",
+            show_default=True,
+            help="Namespace of objects that name none.",
         ),
         click.option(
             "-f",
@@ -167,7 +153,7 @@ def _manifest_options(command: Command) -> Command:
             multiple=True,
             required=True,
             metavar="FILE",
-            help="Manifest; - for standard input.",
+            help="Manifest, YAML or JSON; - for standard input. May be given again.",
         ),
     ):
         command = option(command)
@@ -224,8 +210,46 @@ def _judged(
         _fail(str(error))
 
 
-@cli.command("inject")
-@click.option("-o", "--output", type=click.Choice(inject.OUTPUTS), default="yaml", show_default=True)
+@cli.command("check", cls=SettingsCommand, scope=setting_flags.CHECK)
+@click.option(
+    "-o", "--output", type=click.Choice(check.OUTPUTS), default=check.TABLE, show_default=True, help="How to write it."
+)
+@click.option(
+    "--live", is_flag=True, help="Read the roles from Vault now, as `bindings pull` does, instead of --bindings."
+)
+@_manifest_options
+def check_command(
+    output: str,
+    live: bool,  # noqa: FBT001 click gives flags so
+    files: tuple[str, ...],
+    kube_namespace: str,
+    template_paths: tuple[str, ...],
+    env_file: str | None,
+    **flags: Any,
+) -> None:
+    """Tell whether the pods of manifests would be admitted. For pipelines.
+
+    \b
+    vault-webhook check -f app.yaml --bindings bindings.yaml
+    helm template app | vault-webhook check -f - --bindings bindings.yaml -o junit
+
+    Service account and namespace are the manifest's. Exits 1 when a pod would be refused, 2 when the input cannot be used;
+    "not checked" alone is no failure.
+    """
+    ask = _asker(env_file, flags, live=live)
+    judged = _judged(_sources(files), ask, kube_namespace, template_paths)
+    click.echo(check.render([check.line_of(one) for one in judged], output), nl=False)
+    if output != check.TABLE:  # where the table does not say it
+        for one in judged:
+            if one.decision == asking.NOT_CHECKED:
+                click.echo(f"{one.found.source}: {one.found.title}: not checked: {one.messages[0]}", err=True)
+    sys.exit(EXIT_REFUSED if any(one.decision == asking.REFUSED for one in judged) else 0)
+
+
+@cli.command("inject", cls=SettingsCommand, scope=setting_flags.ANSWER)
+@click.option(
+    "-o", "--output", type=click.Choice(inject.OUTPUTS), default="yaml", show_default=True, help="What to write."
+)
 @_manifest_options
 def inject_command(
     output: str,
@@ -235,9 +259,14 @@ def inject_command(
     env_file: str | None,
     **flags: Any,
 ) -> None:
-    """Show what the webhook makes of a manifest: any workload, any number of documents.
+    """Show what the webhook makes of manifests. Any workload, any number of documents.
 
-    Exits 1, and prints nothing but the reasons, when a pod would be refused.
+    \b
+    vault-webhook inject -f app.yaml -o diff
+    kubectl get deployment app -o yaml | vault-webhook inject -f -
+
+    Exits 1, and prints nothing but the reasons, when a pod would be refused; 2 when the input cannot be used. Objects that
+    may make pods and could not be read are named on standard error.
     """
     ask = _asker(env_file, flags)
     sources = _sources(files)
@@ -253,48 +282,44 @@ def inject_command(
     click.echo(injected.render(output), nl=False)
 
 
-@cli.command("check")
-@click.option("-o", "--output", type=click.Choice(check.OUTPUTS), default="table", show_default=True)
-@click.option(
-    "--live", is_flag=True, help="Read the roles from Vault now, as `bindings pull` does, instead of --bindings."
-)
-@_manifest_options
-def check_command(
-    output: str,
-    live: bool,  # noqa: FBT001 click gives flags so
-    files: tuple[str, ...],
-    kube_namespace: str,
-    template_paths: tuple[str, ...],
-    env_file: str | None,
-    **flags: Any,
-) -> None:
-    """Tell whether the pods of manifests would be admitted, for a pipeline; --bindings names the roles.
+@cli.command(cls=SettingsCommand, scope=setting_flags.ANSWER)
+@_env_file_option
+def review(env_file: str | None, **flags: Any) -> None:
+    """Answer one AdmissionReview as the server would. It comes from standard input.
 
-    Service account and namespace are the manifest's. Exits 1 when a pod would be refused.
+    \b
+    vault-webhook review --env-file settings.env < review.json > answer.json
     """
-    ask = _asker(env_file, flags, live=live)
-    judged = _judged(_sources(files), ask, kube_namespace, template_paths)
-    click.echo(check.render([check.line_of(one) for one in judged], output), nl=False)
-    if output != check.TABLE:  # where the table does not say it
-        for one in judged:
-            if one.decision == asking.NOT_CHECKED:
-                click.echo(f"{one.found.source}: {one.found.title}: not checked: {one.messages[0]}", err=True)
-    sys.exit(EXIT_REFUSED if any(one.decision == asking.REFUSED for one in judged) else 0)
+    chosen = _settings(flags, env_file)
+    answer = Admission(chosen).answer(sys.stdin.buffer.read(), _bindings(chosen), time.time())
+    click.echo(answer.body, err=answer.decision == MALFORMED)
+    sys.exit(EXIT_UNUSABLE if answer.decision == MALFORMED else 0)
 
 
-@cli.command()
-@click.option("--keep", is_flag=True, help="Leave the server running until Ctrl-C.")
-@click.option(
-    "--examples", "folder", default="examples", show_default=True, metavar="FOLDER", help="Manifests to send."
-)
-def demo(keep: bool, folder: str) -> None:  # noqa: FBT001 click gives flags so
-    """Start the real server on a loopback port and send it every manifest of a folder, as the API server would."""
-    from webhook.commands.demo import DemoError, run  # noqa: PLC0415 the other commands start faster without a server
+@cli.command(cls=SettingsCommand, scope=setting_flags.SERVE)
+def serve(**flags: Any) -> None:
+    """Run the webhook. /mutate over TLS; probes, metrics and pages on the admin port.
 
-    try:
-        run(Path(folder), keep=keep)
-    except DemoError as error:
-        _fail(str(error), EXIT_REFUSED)
+    \b
+    vault-webhook serve --vault-address https://vault:8200 --bindings /etc/vault-webhook/bindings.yaml \\
+        --tls-cert-file /tls/tls.crt --tls-key-file /tls/tls.key
+    """
+    from webhook.server.serve import serve as run  # noqa: PLC0415 the other commands start faster without a server
+
+    sys.exit(run(_settings(flags)))
+
+
+_alias = copy(serve)  # the name that the reference injector's manifests use
+_alias.hidden = True
+cli.add_command(_alias, "agent-inject")
+
+
+@cli.command(cls=SettingsCommand, scope=setting_flags.CONTROL)
+def control(**flags: Any) -> None:
+    """Keep the bindings file fresh. Asks Vault for roles, and answers the server before it refuses a pod."""
+    from webhook.controller.control import run  # noqa: PLC0415 the other commands start faster without its clients
+
+    sys.exit(run(_settings(flags)))
 
 
 @cli.command()
@@ -313,7 +338,7 @@ def annotations(key: str | None, markdown: bool) -> None:  # noqa: FBT001 click 
 
 @cli.command("reasons")
 def reasons_command() -> None:
-    """Print docs/reasons.md: every reason code, its cause and remedy."""
+    """Print docs/reasons.md: every reason code explained."""
     click.echo(pages.reasons(), nl=False)
 
 
@@ -325,13 +350,13 @@ def presets_command() -> None:
 
 @cli.command("settings")
 def settings_command() -> None:
-    """Print docs/settings.md: every setting, its flag, variable and default."""
+    """Print docs/settings.md: every setting explained."""
     click.echo(pages.settings(), nl=False)
 
 
 @cli.group("bindings")
 def bindings_group() -> None:
-    """Look into the document of Vault roles that pods are checked against."""
+    """Look into documents of Vault roles, or make one. Pods are checked against them."""
 
 
 @bindings_group.command("explain")
@@ -369,10 +394,9 @@ def bindings_schema() -> None:
     click.echo(schema.bindings(), nl=False)
 
 
-@bindings_group.command("pull")
+@bindings_group.command("pull", cls=SettingsCommand, scope=setting_flags.PULL)
 @click.option("-o", "--output", default="-", show_default=True, metavar="FILE", help="Where to; - for standard output.")
 @_env_file_option
-@_with_settings
 def bindings_pull(output: str, env_file: str | None, **flags: Any) -> None:
     """Read all roles from Vault once, and write the document."""
     from webhook.commands.bindings_pull import PullError, pull  # noqa: PLC0415 as for control
@@ -383,9 +407,8 @@ def bindings_pull(output: str, env_file: str | None, **flags: Any) -> None:
         _fail(str(error), EXIT_REFUSED)
 
 
-@bindings_group.command("policy")
+@bindings_group.command("policy", cls=SettingsCommand, scope=setting_flags.PULL)
 @_env_file_option
-@_with_settings
 def bindings_policy(env_file: str | None, **flags: Any) -> None:
     """Print the Vault policy that `control` and `bindings pull` need."""
     from webhook.controller.policy import policy  # noqa: PLC0415 as for control

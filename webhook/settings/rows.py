@@ -121,7 +121,13 @@ ROWS: tuple[SettingRow, ...] = (
     _row("DRAIN", go_values.duration_s, "0s", "How long to go on accepting after SIGTERM, while endpoints leave."),
     _row("RUNTIME_DIR", go_values.text, "", "Folder for the processes' own files; empty for a private temporary one."),
     # defaults of annotations
-    _of("VAULT_ADDR", "service", "Address of the Vault server; required.", flag="vault-address", also=("BAO_ADDR",)),
+    _of(
+        "VAULT_ADDR",
+        "service",
+        "Address of the Vault server; `serve`, `control` and `review` need it.",
+        flag="vault-address",
+        also=("BAO_ADDR",),
+    ),
     _row(
         "VAULT_CACERT_BYTES",
         parsers.certificates,
