@@ -4,6 +4,7 @@ ARGS ?=
 SECONDS ?= 60
 N ?= 20000
 SEED ?= 0
+export VAULT_BINARY
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -21,7 +22,7 @@ demo: $(VENV)/.runtime ## Start the server on a loopback port and send it the ex
 demo-cluster: $(VENV)/.test ## A real cluster, OpenBao and the webhook; apply the examples; stays until Ctrl-C (root).
 	@$(BIN)/python -m tests.cluster.demo $(ARGS)
 
-test: $(VENV)/.test ## Run every test, those on the real cluster too (root); ARGS="-k name" passes through.
+test: $(VENV)/.test ## Run every test, those on the real cluster too (root); ARGS="-k name" passes through; VAULT_BINARY=PATH runs them on that Vault.
 	@$(BIN)/python -m tests.cluster build
 	$(BIN)/python -m pytest $(ARGS)
 

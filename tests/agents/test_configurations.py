@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.binaries import bao
+from tests.cluster.vault_program import vault_program
 from tests.core.asking import ask, pod_with
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "injection.json").read_text())["cases"]
@@ -142,7 +142,11 @@ def complaint(config, folder):
     file = folder / "config.json"
     file.write_text(json.dumps(moved, ensure_ascii=False))
     agent = subprocess.Popen(
-        [bao(), "agent", f"-config={file}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
+        [vault_program().path, "agent", f"-config={file}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
     )
     ending = threading.Timer(30, agent.kill)
     ending.start()

@@ -15,6 +15,7 @@ from tests.cluster.images import node_archives
 from tests.cluster.openbao import ROOT_TOKEN, OpenBao
 from tests.cluster.packages import ensure_packages
 from tests.cluster.runs import LOCK, runs_home, sweep
+from tests.cluster.vault_program import vault_program
 
 
 def build() -> None:
@@ -34,7 +35,9 @@ def up() -> None:
             kubectl = cluster.node.binaries["kubectl"]
             say(f"up; logs are in {cluster.run.logs}; Ctrl-C removes it all")
             say(f"{' '.join(cluster.enter)} {kubectl} --kubeconfig={cluster.kubeconfig} get nodes")
-            say(f"OpenBao: {openbao.address}, token {ROOT_TOKEN!r}, certificate authority {cluster.ca_file}")
+            say(
+                f"{vault_program().title}: {openbao.address}, token {ROOT_TOKEN!r}, certificate authority {cluster.ca_file}"
+            )
             threading.Event().wait()
     except KeyboardInterrupt:
         say("stopped")

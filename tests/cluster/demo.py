@@ -12,6 +12,7 @@ from tests.cluster import examples
 from tests.cluster.cluster import Cluster, KubectlError, sigterm_as_interrupt
 from tests.cluster.openbao import ROOT_TOKEN, OpenBao, OpenBaoError
 from tests.cluster.part import PartFailedError
+from tests.cluster.vault_program import VaultBinaryError, vault_program
 from tests.cluster.webhook import Webhook
 
 TIMEOUT_S = 120
@@ -39,7 +40,9 @@ def demo(*, once: bool) -> None:
     with step("a Kubernetes cluster of one node") as note:
         cluster = Cluster.start(say=note)
     with cluster:
-        with step("OpenBao: kubernetes auth, the roles and policies of examples/bindings.yaml, secrets"):
+        with step(
+            f"{vault_program().title}: kubernetes auth, the roles and policies of examples/bindings.yaml, secrets"
+        ):
             openbao = OpenBao.start(cluster)
             openbao.set_up_kubernetes_auth()
             examples.furnish(openbao)
@@ -116,7 +119,7 @@ It is all in a network namespace of its own. In another terminal, as root:
   alias kubectl={kubectl}
   kubectl get pods --all-namespaces
 
-OpenBao:  {openbao.address}, token {ROOT_TOKEN}, certificate authority {cluster.ca_file}
+Vault:    {openbao.address}, token {ROOT_TOKEN}, certificate authority {cluster.ca_file}
 Webhook:  {webhook.url}, metrics at {webhook.pages.url}/metrics
 Logs:     {cluster.run.logs}
 
@@ -165,7 +168,7 @@ def main(arguments: Sequence[str]) -> int:
             demo(once=once)
     except KeyboardInterrupt:
         say("\nInterrupted; all is removed.")
-    except (DemoError, KubectlError, OpenBaoError, PartFailedError, TimeoutError) as error:
+    except (DemoError, KubectlError, OpenBaoError, PartFailedError, TimeoutError, VaultBinaryError) as error:
         say(f"The demo failed: {error}")
         return 1
     return 0

@@ -16,23 +16,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.cluster.binaries import bao
 from tests.cluster.cache import cache_home, content_key, entry
 from tests.cluster.configs import PAUSE_IMAGE
+from tests.cluster.vault_program import VaultProgram, vault_program
 
 APP_IMAGE = "docker.io/local/app:1"  # a shell and busybox
-AGENT_IMAGE = "docker.io/local/agent:1"  # the same, with `bao`, and `vault` beside it
+AGENT_IMAGE = (
+    "docker.io/local/agent:1"  # the same, with `bao` and `vault`: one program, or OpenBao and what VAULT_BINARY names
+)
 LAYOUT = "1"  # part of the cache key: raise it when the code below writes an image otherwise
 FOLDERS: Mapping[str, int] = {"bin": 0o755, "dev": 0o755, "etc": 0o755, "proc": 0o755, "sys": 0o755, "tmp": 0o1777}
 USERS: Mapping[str, int] = {"root": 0, "vault": 100, "openbao": 65532}  # name to user id
 GROUPS: Mapping[str, int] = {"root": 0, "vault": 1000, "openbao": 65532}
 BUSYBOXES = (Path("/bin/busybox"), Path("/usr/bin/busybox"))  # by Debian's release
-PT_INTERP = 3  # elf(5)
+ELF_64_LITTLE_ENDIAN = b"\x7fELF\x02\x01"  # elf(5), e_ident
+PT_INTERP = 3  # elf(5): the header that names the dynamic loader
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as the kernel says it, as images do
 
 
 class NotStaticError(Exception):
-    """The machine's busybox needs libraries, which an image made of it alone would lack."""
+    """A program needs libraries, which an image made of it alone would lack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +54,38 @@ def node_archives() -> list[Path]:
     Raises:
         NotStaticError: see there.
     """
-    return [archive(image) for image in node_images(static_busybox(), bao())]
+    return [archive(image) for image in node_images(static_busybox(), vault_program())]
 
 
-def node_images(busybox: Path, agent: Path) -> list[Image]:
-    """Return the three images, from a static busybox and the OpenBao program."""
+def node_images(busybox: Path, agent: VaultProgram) -> list[Image]:
+    """Return the three images, from a static busybox and the program that is the agent.
+
+    Raises:
+        NotStaticError: the agent is not static.
+    """
     shell = {"bin/busybox": busybox}
     applets = {f"bin/{name}": "busybox" for name in _applets(busybox) if name != "busybox"}
     return [
         Image(name=PAUSE_IMAGE, files=shell, links=applets, entrypoint=["/bin/sleep", "infinity"]),
         Image(name=APP_IMAGE, files=shell, links=applets),
-        Image(name=AGENT_IMAGE, files=shell | {"bin/bao": agent}, links=applets | {"bin/vault": "bao"}),
+        agent_image(shell, applets, agent),
     ]
+
+
+def agent_image(shell: Mapping[str, Path], applets: Mapping[str, str], agent: VaultProgram) -> Image:
+    """Return the agent's image: what it needs of a shell, and both names an agent is called by.
+
+    Raises:
+        NotStaticError: the agent is not static.
+    """
+    programs = agent.image_files
+    for program in programs.values():
+        if needs_loader(program.read_bytes()):
+            raise NotStaticError(
+                f"{program} needs libraries, and the image has none; the vendors' own builds are static"
+            )
+    links = applets if "bin/vault" in programs else {**applets, "bin/vault": "bao"}
+    return Image(name=AGENT_IMAGE, files={**shell, **programs}, links=links)
 
 
 def shell_image(name: str) -> Image:
@@ -71,7 +94,7 @@ def shell_image(name: str) -> Image:
     Raises:
         NotStaticError: see there.
     """
-    app = next(image for image in node_images(static_busybox(), bao()) if image.name == APP_IMAGE)
+    app = next(image for image in node_images(static_busybox(), vault_program()) if image.name == APP_IMAGE)
     return replace(app, name=name)
 
 
@@ -118,7 +141,9 @@ def static_busybox(candidates: Sequence[Path] = BUSYBOXES) -> Path:
 
 
 def needs_loader(program: bytes) -> bool:
-    """Tell whether a 64-bit little-endian ELF program has a PT_INTERP header, which names the dynamic loader."""
+    """Tell whether a program needs more than itself: an ELF with a PT_INTERP header, or no ELF of 64 bits at all."""
+    if program[:6] != ELF_64_LITTLE_ENDIAN:
+        return True
     table, size, count = *struct.unpack_from("<Q", program, 32), *struct.unpack_from("<HH", program, 54)
     return any(struct.unpack_from("<I", program, table + size * row)[0] == PT_INTERP for row in range(count))
 

@@ -1,4 +1,4 @@
-"""A real OpenBao server inside a cluster's network: in memory, unsealed, with a known root token."""
+"""A real OpenBao, or the Vault that VAULT_BINARY names, inside a cluster's network: in memory, with a known root token."""
 
 import json
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from certs import ServerOf
-from tests.cluster.binaries import bao
 from tests.cluster.cluster import Cluster
 from tests.cluster.configs import API_URL
 from tests.cluster.network import NODE_ADDRESS
 from tests.cluster.part import Part
 from tests.cluster.sites import Answer, Site
 from tests.cluster.stops import Stops
+from tests.cluster.vault_program import vault_program
 
 ADDRESS = f"https://{NODE_ADDRESS}:8200"
 ROOT_TOKEN = "root"  # of a throwaway server
@@ -78,7 +78,8 @@ class OpenBao(Stops):
         cluster.node.pki.issue("openbao", ServerOf([NODE_ADDRESS, "127.0.0.1", "localhost"], "openbao"))
         config = cluster.run.folder / "openbao.json"
         config.write_text(json.dumps(_config(cluster)))
-        argv: list[str | Path] = [bao(), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}"]
+        argv: list[str | Path] = [vault_program().path, "server", "-dev", "-dev-no-store-token"]
+        argv.append(f"-dev-root-token-id={ROOT_TOKEN}")
         # -dev has a plain listener of its own, which cannot be left out; ours, with TLS, is in the file.
         argv += ["-dev-listen-address=127.0.0.1:8210", f"-config={config}"]
         server = cls(cluster, cluster.run.start(name, argv))
@@ -97,8 +98,9 @@ class OpenBao(Stops):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The variables with which `bao`, run inside the namespace, is root at this server."""
-        return {"BAO_ADDR": ADDRESS, "BAO_CACERT": str(self.cluster.ca_file), "BAO_TOKEN": ROOT_TOKEN}
+        """The variables with which `bao` or `vault`, run inside the namespace, is root at this server."""
+        values = {"ADDR": ADDRESS, "CACERT": str(self.cluster.ca_file), "TOKEN": ROOT_TOKEN}
+        return {f"{prefix}_{name}": value for prefix in ("BAO", "VAULT") for name, value in values.items()}
 
     def ask(self, method: str, path: str, body: object = None, *, token: str = ROOT_TOKEN) -> Answer:
         """Send one request and return the answer, a refusal too; an empty token sends none.

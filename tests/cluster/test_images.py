@@ -2,12 +2,23 @@
 
 import hashlib
 import json
+import struct
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.images import FOLDERS, Image, NotStaticError, archive, needs_loader, static_busybox, write_archive
+from tests.cluster.images import (
+    FOLDERS,
+    Image,
+    NotStaticError,
+    agent_image,
+    archive,
+    needs_loader,
+    static_busybox,
+    write_archive,
+)
+from tests.cluster.vault_program import VAULT, VaultProgram, bao, vault_program
 
 
 @pytest.fixture
@@ -62,10 +73,65 @@ def test_a_changed_file_makes_a_new_archive(image: Image, tmp_path: Path, monkey
     assert archive(image) != first
 
 
-def test_a_program_with_an_interpreter_is_not_static(tmp_path: Path) -> None:
-    dynamic = Path("/bin/ls").read_bytes()
-    assert needs_loader(dynamic)
-    assert not needs_loader(static_busybox().read_bytes())
-    (tmp_path / "busybox").write_bytes(dynamic)
+def elf(*headers: int) -> bytes:
+    """Return the head of a 64-bit little-endian program whose program headers have these types."""
+    start = 64  # bytes of the file's own header
+    size = 56  # bytes of one program header
+    head = b"\x7fELF\x02\x01".ljust(32, b"\0") + struct.pack("<Q", start)
+    head = head.ljust(54, b"\0") + struct.pack("<HH", size, len(headers))
+    return head.ljust(start, b"\0") + b"".join(struct.pack("<I", kind).ljust(size, b"\0") for kind in headers)
+
+
+LOAD, INTERPRETER = 1, 3  # elf(5)
+
+
+@pytest.mark.parametrize(
+    ("program", "needs"),
+    [
+        (elf(LOAD, LOAD), False),
+        (elf(), False),
+        (elf(LOAD, INTERPRETER, LOAD), True),
+        (b"#!/bin/sh\n", True),
+        (b"", True),
+    ],
+)
+def test_a_program_with_an_interpreter_is_not_static(program: bytes, needs: bool) -> None:
+    assert needs_loader(program) is needs
+
+
+def test_a_busybox_that_needs_libraries_is_passed_over(tmp_path: Path) -> None:
+    for name, content in (("dynamic", elf(INTERPRETER)), ("static", elf(LOAD))):
+        (tmp_path / name).write_bytes(content)
+    places = [tmp_path / name for name in ("absent", "dynamic", "static")]
+    assert static_busybox(places) == tmp_path / "static"
     with pytest.raises(NotStaticError, match="busybox-static"):
-        static_busybox([tmp_path / "busybox", tmp_path / "absent"])
+        static_busybox(places[:2])
+
+
+@pytest.mark.cluster
+def test_the_package_has_a_static_busybox() -> None:
+    assert not needs_loader(static_busybox().read_bytes())
+
+
+class TestAgentImage:
+    """Both names that an agent is called by are in it, whatever the program of the tests is."""
+
+    @pytest.fixture
+    def vault(self, tmp_path: Path) -> VaultProgram:
+        path = tmp_path / "vault"
+        path.write_bytes(elf(LOAD))
+        return VaultProgram(path=path, product=VAULT, version="1.21.4")
+
+    def test_openbao_has_both(self) -> None:
+        image = agent_image({}, {"bin/ls": "busybox"}, vault_program({}))
+        assert image.files == {"bin/bao": bao()}
+        assert image.links == {"bin/ls": "busybox", "bin/vault": "bao"}
+
+    def test_a_vault_of_the_users_is_there_beside_it(self, vault: VaultProgram) -> None:
+        image = agent_image({}, {}, vault)
+        assert (image.files, image.links) == ({"bin/bao": bao(), "bin/vault": vault.path}, {})
+
+    def test_one_that_needs_libraries_is_refused(self, vault: VaultProgram) -> None:
+        vault.path.write_bytes(elf(INTERPRETER))
+        with pytest.raises(NotStaticError, match="needs libraries"):
+            agent_image({}, {}, vault)

@@ -1,11 +1,14 @@
 import itertools
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from certs import new_authority
 from tests.controller.openbao import ROOT, Bao, Proxy
 from tests.controller.parts import Controller
 
 NUMBERS = itertools.count(1)
+CA = new_authority("nobody's", now=datetime.now(UTC), lifetime=timedelta(days=1)).certificate.decode()
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +26,7 @@ def mount(bao):
     name = f"k{next(NUMBERS)}"
     bao.write(f"sys/auth/{name}", {"type": "kubernetes"})
     header = "eyJhbGciOiJub25lIn0"  # of a token that only has to look like one
-    config = {"kubernetes_host": "https://cluster.invalid", "disable_local_ca_jwt": True, "kubernetes_ca_cert": "x"}
+    config = {"kubernetes_host": "https://cluster.invalid", "disable_local_ca_jwt": True, "kubernetes_ca_cert": CA}
     bao.write(f"auth/{name}/config", {**config, "token_reviewer_jwt": f"{header}.e30.x"})
     bao.role(name, "shop", token_policies=["shop-read"], audience="vault")
     yield name

@@ -9,7 +9,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.cluster.binaries import bao
+from tests.cluster.vault_program import vault_program
 from tests.eventually import eventually
 
 ROOT = "root"
@@ -26,7 +26,7 @@ class Bao:
 
     def __init__(self, log):
         self.port = free_port()
-        argv = [bao(), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT}"]
+        argv = [vault_program().path, "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT}"]
         self.process = subprocess.Popen(
             [*argv, f"-dev-listen-address=127.0.0.1:{self.port}"], stdout=log, stderr=subprocess.STDOUT
         )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.cluster.vault_program import vault_program
 from webhook.controller.policy import policy
 from webhook.rolecheck.bindings.snapshot import RoleState
 
@@ -40,7 +41,7 @@ def test_a_poll_makes_a_document_that_loads(bao, mount, controller):
         "kubernetes",
     )
     assert found.config.is_known
-    assert document.product == "openbao"
+    assert document.product == vault_program().product
     assert document.policies["", "shop-read"].text.startswith('path "secret/data/shop"')
     assert document.mounts_of("")["secret"].kv_version == 2
     assert (document.auth_is_complete, document.policies_are_complete, document.identity_is_managed) == (
@@ -170,6 +171,7 @@ def test_the_type_of_a_jwt_mount_is_told_by_its_roles_where_sys_auth_is_not_read
     assert polling.mount().role("build").user_claim == "sub"
 
 
+@pytest.mark.openbao("namespaces need no licence")
 def test_mounts_of_a_vault_namespace_are_polled_there(bao, mount, controller):
     space = f"team{mount}"
     bao.write(f"sys/namespaces/{space}")
