@@ -15,7 +15,7 @@ import atheris
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-with atheris.instrument_imports(include=["webhook", "ruamel"]):
+with atheris.instrument_imports(include=["webhook"]):
     from webhook import yaml_text
     from webhook.admit import Admission
     from webhook.commands import asking, check, env_file, inject, manifests
@@ -24,7 +24,20 @@ with atheris.instrument_imports(include=["webhook", "ruamel"]):
     from webhook.yaml_text import YamlTextError
 
 ADMISSION = Admission(read({}, {"AGENT_INJECT_VAULT_ADDR": "https://vault:8200"}))
-WHOLE = (ROOT / "examples" / "deployment.yaml").read_bytes()
+WHOLE = b"""kind: Deployment
+metadata: {name: &n a}
+spec:
+  template: # why
+    metadata:
+      annotations:
+        vault.hashicorp.com/agent-inject: "true"
+        vault.hashicorp.com/role: *n
+    spec:
+      containers: [{name: *n, image: b}]
+---
+kind: ConfigMap
+data: {AGENT_INJECT_VAULT_IMAGE: x}
+"""
 FILE = Path(tempfile.mkdtemp()) / "settings"
 
 
