@@ -271,7 +271,10 @@ def inject_command(
     ask = _asker(env_file, flags)
     sources = _sources(files)
     judged = _judged(sources, ask, kube_namespace, template_paths)
-    injected = inject.Injected([document for _, documents in sources for document in documents], judged)
+    try:
+        injected = inject.Injected([document for _, documents in sources for document in documents], judged)
+    except manifests.ManifestError as error:
+        _fail(str(error))
     for one in judged:
         label = "" if one.decision in (asking.ALLOW, asking.WARN) else f"{one.decision}: "
         for text in one.messages:

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jsonpatch
+from jsonpointer import JsonPointerException
 
 from webhook import yaml_text
 from webhook.commands.asking import Judged, Reply
-from webhook.commands.manifests import Workload
+from webhook.commands.manifests import ManifestError, Workload
+from webhook.rolecheck.bindings.vault_values import clean
 
+ERROR_LENGTH = 200  # of the words of another library, which quote what they met
 OUTPUTS = ("yaml", "json", "patch", "diff")
 
 
@@ -23,6 +26,9 @@ class Injected:
         Args:
             documents: of all files; they are changed in place.
             judged: what came of their templates.
+
+        Raises:
+            ManifestError: a patch does not apply.
         """
         self.documents = documents
         self.judged = list(judged)
@@ -59,6 +65,14 @@ class Injected:
 
 
 def _apply(workload: Workload, reply: Reply) -> None:
-    """Apply a patch to the workload's template in place, so that comments and key order of the document stay."""
+    """Apply a patch to the workload's template in place, so that comments and key order of the document stay.
+
+    Raises:
+        ManifestError: it does not apply to this template.
+    """
     operations = [{**operation, "value": yaml_text.kept(operation["value"])} for operation in reply.patch]
-    jsonpatch.JsonPatch(operations).apply(workload.template, in_place=True)
+    try:
+        jsonpatch.JsonPatch(operations).apply(workload.template, in_place=True)
+    except (jsonpatch.JsonPatchException, JsonPointerException) as error:
+        text = clean(error, ERROR_LENGTH)
+        raise ManifestError(f"{workload.source}: {workload.title}: the patch does not apply: {text}") from error
