@@ -126,6 +126,13 @@ class TestInject:
         assert run("inject", "-f", "-", *ROLES, "-n", "shop", stdin=text).exit_code == 0
 
 
+@pytest.mark.parametrize("command", ["inject", "check"])
+@pytest.mark.parametrize("text", ["a: -_", "a: 1", "kind: Deployment"])
+def test_an_error_is_the_only_line_whatever_else_is_missing(command, text):
+    result = run(command, "-f", "-", stdin=text, env={"AGENT_INJECT_VAULT_ADDR": ""})
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -382,6 +389,15 @@ class TestCheck:
         assert "spec.templates" in suite.find("testcase/skipped").get("message")
         for output in ("json", "junit"):
             assert "-: Workflow default/w: not checked: " in texts[output].stderr
+
+    def test_a_folder_is_checked_whole(self):
+        lines = json.loads(run("check", "-f", str(ROOT / "examples"), *ROLES, "-o", "json").stdout)
+        assert [line["decision"] for line in lines] == ["not checked", "allow", "allow", *["refused"] * 3, "allow"]
+
+    def test_without_roles_it_says_that_none_is_checked(self):
+        manifest = json.dumps({"kind": "Pod", **pod_with()})
+        said = [run("check", "-f", "-", *given, stdin=manifest).stderr for given in ([], ROLES)]
+        assert ["no Vault role is checked" in text for text in said] == [True, False]
 
     def test_a_file_without_pods_is_a_row_too(self):
         text = "kind: Service\nmetadata: {name: s}\n"

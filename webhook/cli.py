@@ -153,33 +153,38 @@ def _manifest_options(command: Command) -> Command:
             multiple=True,
             required=True,
             metavar="FILE",
-            help="Manifest, YAML or JSON; - for standard input. May be given again.",
+            help="Manifest, YAML or JSON, or a folder of them; - for standard input. May be given again.",
         ),
     ):
         command = option(command)
     return command
 
 
-def _asker(env_file: str | None, flags: Mapping[str, Any], *, live: bool = False) -> Callable[[bytes], bytes]:
-    """Return what answers reviews with the settings and bindings given; live: those that Vault has now."""
-    if live:
-        chosen = _settings(flags, env_file, binding_check="enforce")
-        snapshot: Snapshot | None = _live_bindings(chosen)
-    else:
-        chosen = _settings(flags, env_file, vault_address=asking.STAND_IN)
-        snapshot = _bindings(chosen)
-        if not is_given("VAULT_ADDR", *_given(flags, env_file)):
-            chosen = _settings(flags, env_file, vault_address=_address_instead(snapshot))
-    admission, now = Admission(chosen), time.time()
-    return lambda body: admission.answer(body, snapshot, now).body
+class _Asker:
+    """Answers reviews with the settings and bindings given; `live`: with those that Vault has now."""
 
+    def __init__(self, env_file: str | None, flags: Mapping[str, Any], *, live: bool = False) -> None:
+        self.notes: list[str] = []  # what whoever reads the answers has to know
+        if live:
+            chosen = _settings(flags, env_file, binding_check="enforce")
+            self.snapshot: Snapshot | None = _live_bindings(chosen)
+        else:
+            chosen = _settings(flags, env_file, vault_address=asking.STAND_IN)
+            self.snapshot = _bindings(chosen)
+            if not is_given("VAULT_ADDR", *_given(flags, env_file)):
+                chosen = _settings(flags, env_file, vault_address=self._address_instead())
+        self._admission, self._now = Admission(chosen), time.time()
 
-def _address_instead(snapshot: Snapshot | None) -> str:
-    """Return the Vault address to go by where none is given: the document's, else one that is said to be made up."""
-    if snapshot and snapshot.server_address:
-        return snapshot.server_address
-    click.echo(f"vault-webhook: no --vault-address is given; {asking.STAND_IN} stands in for it", err=True)
-    return asking.STAND_IN
+    def __call__(self, body: bytes) -> bytes:
+        """Return the answer to a review."""
+        return self._admission.answer(body, self.snapshot, self._now).body
+
+    def _address_instead(self) -> str:
+        """Return the Vault address to go by where none is given: the document's, else one that is said to be made up."""
+        if self.snapshot and self.snapshot.server_address:
+            return self.snapshot.server_address
+        self.notes.append(f"no --vault-address is given; {asking.STAND_IN} stands in for it")
+        return asking.STAND_IN
 
 
 def _live_bindings(chosen: Settings) -> Snapshot:
@@ -193,21 +198,23 @@ def _live_bindings(chosen: Settings) -> Snapshot:
 
 def _sources(files: Sequence[str]) -> list[tuple[str, list[Any]]]:
     try:
-        return [(file, manifests.read(file, sys.stdin.buffer)) for file in files]
+        named = [file for given in files for file in manifests.files_of(given)]
+        return [(file, manifests.read(file, sys.stdin.buffer)) for file in named]
     except manifests.ManifestError as error:
         _fail(str(error))
 
 
 def _judged(
-    sources: Sequence[tuple[str, list[Any]]],
-    ask: Callable[[bytes], bytes],
-    namespace: str,
-    template_paths: Sequence[str],
+    sources: Sequence[tuple[str, list[Any]]], ask: _Asker, namespace: str, template_paths: Sequence[str]
 ) -> list[asking.Judged]:
+    """Return what came of every template, once the notes have been said: an error is to be the one line there is."""
     try:
-        return list(asking.replies(sources, ask, namespace=namespace, template_paths=template_paths))
+        judged = list(asking.replies(sources, ask, namespace=namespace, template_paths=template_paths))
     except manifests.ManifestError as error:
         _fail(str(error))
+    for note in ask.notes:
+        click.echo(f"vault-webhook: {note}", err=True)
+    return judged
 
 
 @cli.command("check", cls=SettingsCommand, scope=setting_flags.CHECK)
@@ -236,8 +243,11 @@ def check_command(
     Service account and namespace are the manifest's. Exits 1 when a pod would be refused, 2 when the input cannot be used;
     "not checked" alone is no failure.
     """
-    ask = _asker(env_file, flags, live=live)
-    judged = _judged(_sources(files), ask, kube_namespace, template_paths)
+    sources = _sources(files)
+    ask = _Asker(env_file, flags, live=live)
+    if ask.snapshot is None:
+        ask.notes.append("no Vault role is checked: --bindings names no document of them")
+    judged = _judged(sources, ask, kube_namespace, template_paths)
     click.echo(check.render([check.line_of(one) for one in judged], output), nl=False)
     if output != check.TABLE:  # where the table does not say it
         for one in judged:
@@ -268,8 +278,8 @@ def inject_command(
     Exits 1, and prints nothing but the reasons, when a pod would be refused; 2 when the input cannot be used. Objects that
     may make pods and could not be read are named on standard error.
     """
-    ask = _asker(env_file, flags)
     sources = _sources(files)
+    ask = _Asker(env_file, flags)
     judged = _judged(sources, ask, kube_namespace, template_paths)
     try:
         injected = inject.Injected([document for _, documents in sources for document in documents], judged)

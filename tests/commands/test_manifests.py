@@ -3,7 +3,7 @@
 import pytest
 
 from webhook.commands.kinds import KINDS
-from webhook.commands.manifests import TEXT_BYTES_MAX, ManifestError, Unchecked, Workload, found, load, read
+from webhook.commands.manifests import TEXT_BYTES_MAX, ManifestError, Unchecked, Workload, files_of, found, load, read
 from webhook.core.annotations.family import FAMILIES
 
 PREFIXES = [family.prefix for family in FAMILIES]
@@ -215,6 +215,16 @@ def test_files_that_cannot_be_read(tmp_path):
     for source in (str(tmp_path), str(tmp_path / "nowhere"), "a\0b"):
         with pytest.raises(ManifestError, match="cannot be read"):
             read(source)
+
+
+def test_a_folder_stands_for_its_manifests(tmp_path):
+    with pytest.raises(ManifestError, match="a folder without manifests"):
+        files_of(str(tmp_path))
+    for name in ("b.yaml", "a.json", "c.yml", "README.md", "deep"):
+        (tmp_path / name).mkdir() if name == "deep" else (tmp_path / name).touch()
+    assert files_of(str(tmp_path)) == [str(tmp_path / name) for name in ("a.json", "b.yaml", "c.yml")]
+    for one in ("-", str(tmp_path / "b.yaml"), "no\0name", "nowhere"):
+        assert files_of(one) == [one]
 
 
 def test_a_file_without_end_is_not_read_to_its_end():

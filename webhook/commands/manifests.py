@@ -16,6 +16,7 @@ from webhook.commands.places import Place, places
 from webhook.yaml_text import YamlTextError
 
 TEXT_BYTES_MAX = 64 << 20  # a large cluster's workloads as JSON; as YAML it takes minutes, and a device would never end
+ENDINGS = (".yaml", ".yml", ".json")  # of a folder's manifests, as kubectl takes them
 PLACES_SHOWN = 3  # of an object that was not checked; the first ones tell what it is
 
 
@@ -70,6 +71,21 @@ def load(source: str, text: bytes) -> list[Any]:
     except YamlTextError as error:
         line = f" line {error.line}" if error.line else ""
         raise ManifestError(f"{source}{line}: no YAML or JSON: {error.problem}") from error
+
+
+def files_of(source: str) -> list[str]:
+    """Return the manifests that a name stands for: those of a folder, not of folders in it, or the one file.
+
+    Raises:
+        ManifestError: the folder holds none.
+    """
+    folder = Path(source)
+    if source == "-" or "\0" in source or not folder.is_dir():
+        return [source]
+    files = sorted(str(file) for file in folder.iterdir() if file.suffix in ENDINGS)
+    if not files:
+        raise ManifestError(f"{source}: a folder without manifests ({', '.join(ENDINGS)})")
+    return files
 
 
 def read(source: str, standard_input: BinaryIO | None = None) -> list[Any]:
