@@ -85,6 +85,7 @@ DIGITS = "9" * (NUMBER_LENGTH_MAX + 1)
         ("? " * 1_000, "nested deeper"),
         ("- " * 1_000, "nested deeper"),
         ("? " * 90, "a key that is a list or a mapping"),
+        ("a: 1\n!x b: 1", "line 2: a key with a tag, !x"),
         ("? [a]\n: 1", "line 1: a key that is a list or a mapping"),
         ("{a: 1, ? {b: c} : 1}", "a key that is a list or a mapping"),
         (f"a: {DIGITS}", "beyond the numbers of JSON"),

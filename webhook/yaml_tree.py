@@ -102,6 +102,8 @@ def _check(node: Node) -> None:
         for key, _ in node.value:
             if not isinstance(key, ScalarNode):
                 raise YamlTextError("a key that is a list or a mapping", start_line(key))
+            if not str(key.tag).startswith(TAG):
+                raise YamlTextError(f"a key with a tag, {short_tag(key)}", start_line(key))
     elif isinstance(node, ScalarNode):
         _check_scalar(node, tag)
 
