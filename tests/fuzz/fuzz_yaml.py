@@ -38,13 +38,100 @@ spec:
 kind: ConfigMap
 data: {AGENT_INJECT_VAULT_IMAGE: x}
 """
+# What texts are made of, so that few bytes reach far; a byte picks one.
+TOKENS = (
+    *(chr(code) for code in range(32, 127)),
+    *(
+        "\n",
+        "\n  ",
+        "\n    ",
+        "\n- ",
+        "\n---\n",
+        "\n...\n",
+        ": ",
+        ":\n  ",
+        "- ",
+        "? ",
+        ", ",
+        " # why\n",
+        "|\n  ",
+        ">-\n  ",
+        "\t",
+    ),
+    *(
+        "&a ",
+        "&b ",
+        "*a",
+        "*b",
+        "<<: ",
+        "<<: *a",
+        "!!int ",
+        "!!float ",
+        "!!bool ",
+        "!!null ",
+        "!!str ",
+        "!!set ",
+        "!!binary ",
+    ),
+    *(
+        "!!timestamp ",
+        "!!merge ",
+        "!a ",
+        "!<tag:yaml.org,2002:int> ",
+        "%YAML 1.1\n---\n",
+        "%TAG ! b\n---\n",
+        "\ufeff",
+        "\0",
+        "\x85",
+        "é",
+    ),
+    *(
+        "-_",
+        "0x",
+        "0o7",
+        "1_0",
+        "1e999",
+        ".inf",
+        ".nan",
+        "true",
+        "yes",
+        "null",
+        "~",
+        "2026-02-03",
+        "9" * 400,
+        '"\\ud800"',
+        '""',
+    ),
+    *(
+        "kind: ",
+        "Pod",
+        "List",
+        "items: ",
+        "Deployment",
+        "Gizmo",
+        "metadata: ",
+        "annotations: ",
+        "name: ",
+        "spec: ",
+        "template: ",
+    ),
+    *(
+        "containers: ",
+        "image: ",
+        "volumes: ",
+        "data: ",
+        "vault.hashicorp.com/role",
+        "vault.hashicorp.com/agent-inject: 'true'",
+    ),
+)
 FILE = Path(tempfile.mkdtemp()) / "settings"
 
 
 def one_input(data: bytes) -> None:
-    """Try the bytes alone, and put into the middle of a good manifest."""
+    """Try the bytes, the text they pick, and that text in the middle of a good manifest."""
     middle = len(WHOLE) * (data[0] if data else 0) // 256
-    for text in (data, WHOLE[:middle] + data[1:] + WHOLE[middle:]):
+    picked = "".join(TOKENS[byte % len(TOKENS)] for byte in data[1:]).encode()
+    for text in (data, picked, WHOLE[:middle] + picked + WHOLE[middle:]):
         try_plain(text)
         try_manifest(text)
         try_settings(text)

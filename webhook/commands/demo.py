@@ -60,9 +60,14 @@ def run(folder: Path, *, keep: bool) -> None:
             client = _client(addresses["admission"], authority)
             for file in files:
                 _show(console, client, file)
-            console.print(f"The whole change of one:  [bold]vault-webhook inject -f {files[0]} -o diff[/]")
+            console.print(f"The whole change of one:  [bold]{escape(_program())} inject -f {files[0]} -o diff[/]")
             if keep:
                 _wait(console, addresses, Path(scratch))
+
+
+def _program() -> str:
+    """Return how whoever runs this can run us again: by the path they gave, since we need not be on PATH."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "vault-webhook" else "vault-webhook"
 
 
 def _write_certificates(folder: Path) -> KeyPair:
