@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.cluster.binaries import bao
+from tests.cluster.vault_program import vault_program
 from tests.core.asking import ask, pod_with
 
 PATIENCE_S = 30
@@ -64,7 +64,7 @@ def render(server, token, folder, annotations, *, settings, files=None, links=No
     file = folder / "config.json"
     file.write_text(json.dumps(config, ensure_ascii=False))
     done = subprocess.run(
-        [bao(), "agent", f"-config={file}"],
+        [vault_program().path, "agent", f"-config={file}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.binaries import bao
+from tests.cluster.vault_program import bao
 from tests.core.asking import VAULT, ask, pod_with
 from webhook.core.annotations.read import find
 from webhook.core.inject.login_token import projected

@@ -11,7 +11,7 @@ from jsonpointer import JsonPointerException
 from webhook import yaml_text
 from webhook.commands.asking import Judged, Reply
 from webhook.commands.manifests import ManifestError, Workload
-from webhook.rolecheck.bindings.vault_values import clean
+from webhook.one_line import clean
 
 ERROR_LENGTH = 200  # of the words of another library, which quote what they met
 OUTPUTS = ("yaml", "json", "patch", "diff")
