@@ -100,6 +100,7 @@ DIGITS = "9" * (NUMBER_LENGTH_MAX + 1)
         ('a: "\\ud800"', "half of a surrogate pair"),
         ('{"a": "\\ud800"}', "half of a surrogate pair"),
         ('a: "\\UFFFFFFFF"', "int too large"),
+        ("a: !! [x]", "line 1: !! is no type of JSON"),
         ("a: !!timestamp x", "!!timestamp is no type of JSON"),
         ("a: !!binary x", "!!binary is no type of JSON"),
         ("a: !!set {b}", "!!set is no type of JSON"),

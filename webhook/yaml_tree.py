@@ -96,7 +96,7 @@ def _children(node: Node) -> Iterator[Node]:
 def _check(node: Node) -> None:
     """Refuse what JSON cannot hold, and texts that take long to become a number."""
     tag = str(node.tag)
-    if tag.startswith(TAG) and tag not in _JSON_TAGS:
+    if tag == "!!" or (tag.startswith(TAG) and tag not in _JSON_TAGS):
         raise YamlTextError(f"{short_tag(node)} is no type of JSON", start_line(node))
     if isinstance(node, MappingNode):
         for key, _ in node.value:
