@@ -123,6 +123,17 @@ def test_a_file_without_pods_says_so(document):
     assert [type(one) for one in see(document, {"kind": "Pod", **TEMPLATE})] == [Workload]
 
 
+def test_names_and_places_are_one_line_whatever_their_author_wrote():
+    odd = {
+        "kind": "Giz\nmo",
+        "metadata": {"name": "a\nb" * 200, "namespace": "x\ty"},
+        "s\np" * 300: {"pod": {"spec": SPEC}},
+    }
+    (one,) = see(odd)
+    assert all(text.isprintable() and len(text) <= 520 for text in (one.title, one.why))
+    assert (one.kind, one.namespace, len(one.name)) == ("Giz?mo", "x?y", 253)
+
+
 def test_an_empty_file_says_so():
     assert [one.why for one in see()] == ["holds no pod, so nothing was checked"]
     assert [one.why for one in see({"kind": "List", "items": None})] == ["holds no pod, so nothing was checked"]

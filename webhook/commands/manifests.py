@@ -13,10 +13,13 @@ from webhook import yaml_text
 from webhook.commands.kinds import Path as Steps
 from webhook.commands.kinds import kind_of, path_of
 from webhook.commands.places import Place, places
+from webhook.rolecheck.bindings.vault_values import clean
 from webhook.yaml_text import YamlTextError
 
 TEXT_BYTES_MAX = 64 << 20  # a large cluster's workloads as JSON; as YAML it takes minutes, and a device would never end
 ENDINGS = (".yaml", ".yml", ".json")  # of a folder's manifests, as kubectl takes them
+NAME_LENGTH = 253  # of a Kubernetes name: RFC 1123
+WHY_LENGTH = 400  # of what is said of one object
 PLACES_SHOWN = 3  # of an object that was not checked; the first ones tell what it is
 
 
@@ -147,18 +150,18 @@ def _objects(source: str, documents: Sequence[Any], kind: str = "") -> Iterator[
         if document["kind"].endswith("List") and "items" in document:
             items = document["items"]
             if not isinstance(items, list | None):
-                raise ManifestError(f"{source}: {document['kind']}: items is no list")
+                raise ManifestError(f"{source}: {_name(document['kind'])}: items is no list")
             yield from _objects(source, items or [], document["kind"].removesuffix("List"))
         else:
             yield document
 
 
 def _of_object(source: str, document: Any, namespace: str, paths: Sequence[Steps]) -> Iterator[Found]:
-    metadata = document.get("metadata") or {}
+    kind, metadata = _name(document["kind"]), document.get("metadata") or {}
     if not isinstance(metadata, dict):
-        raise ManifestError(f"{source}: {document['kind']}: metadata is no mapping")
-    kind, name = document["kind"], str(metadata.get("name") or metadata.get("generateName") or "unnamed")
-    about = {"source": source, "kind": kind, "name": name, "namespace": str(metadata.get("namespace") or namespace)}
+        raise ManifestError(f"{source}: {kind}: metadata is no mapping")
+    name = _name(metadata.get("name") or metadata.get("generateName") or "unnamed")
+    about = {"source": source, "kind": kind, "name": name, "namespace": _name(metadata.get("namespace") or namespace)}
     row = kind_of(document.get("apiVersion"), kind)
     templates = [item for path in (row.templates if row else paths) for item in _templates(document, path)]
     if row and row.built_in and not templates:
@@ -199,8 +202,11 @@ def _misplaced(kind: str, left: Sequence[Place], path: Steps, template: Mapping[
         for place in left
     ]
     return tuple(
-        f"{keys[0]}{f' and {len(keys) - 1} more' if keys[1:] else ''} at {place.text} of the {kind}"
-        f" never reach its pods: move them to {right}"
+        clean(
+            f"{keys[0]}{f' and {len(keys) - 1} more' if keys[1:] else ''} at {place.text} of the {kind}"
+            f" never reach its pods: move them to {right}",
+            WHY_LENGTH,
+        )
         for place, keys in missing
         if keys
     )
@@ -223,7 +229,12 @@ def _why(unread: Sequence[Place]) -> str:
         if template
         else "which pods come of it is not known here; to check one, write it as a manifest of kind Pod"
     )
-    return f"holds {_listed(held)}; {remedy}"
+    return clean(f"holds {_listed(held)}; {remedy}", WHY_LENGTH)
+
+
+def _name(value: object) -> str:
+    """Return a name for messages, on one line whatever its author wrote."""
+    return clean(value, NAME_LENGTH)
 
 
 def _listed(texts: Sequence[str]) -> str:
