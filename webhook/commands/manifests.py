@@ -13,7 +13,7 @@ from webhook import yaml_text
 from webhook.commands.kinds import Path as Steps
 from webhook.commands.kinds import kind_of, path_of
 from webhook.commands.places import Place, places
-from webhook.rolecheck.bindings.vault_values import clean
+from webhook.one_line import clean
 from webhook.yaml_text import YamlTextError
 
 TEXT_BYTES_MAX = 64 << 20  # a large cluster's workloads as JSON; as YAML it takes minutes, and a device would never end
