@@ -43,6 +43,7 @@ def test_what_leads_to_no_login_keeps_its_path(path: str, namespace: str) -> Non
 
 
 def test_spellings_of_one_role_are_equal() -> None:
+    assert RoleRef.parse("auth/k8s", "root/", role="x") == RoleRef.parse("auth/k8s", role="x")  # the root's other name
     assert RoleRef.parse("/a//auth/k8s/", role="x") == RoleRef.parse("auth/k8s", "a/", role="x")
     assert len({RoleRef.parse("auth/k8s", role="x"), RoleRef.parse("auth//k8s", role="x")}) == 1
 

@@ -8,6 +8,7 @@ A login posts to `NAMESPACE/auth/MOUNT`; the namespace is mostly absent. The fir
 from msgspec import Struct
 
 AUTH = "auth"
+ROOT = "root"
 _DOTS = frozenset((".", ".."))
 
 
@@ -30,7 +31,7 @@ class RoleRef(Struct, frozen=True, array_like=True):
             role: its name.
             server: the address of Vault.
         """
-        namespace, segments = vault_namespace.strip("/"), _segments(auth_path)
+        namespace, segments = namespace_of(vault_namespace), _segments(auth_path)
         if AUTH not in segments[:-1] or has_dots(auth_path) or has_dots(namespace):
             return cls(namespace, "", role, server, auth_path)
         position = segments.index(AUTH)
@@ -47,6 +48,12 @@ class RoleRef(Struct, frozen=True, array_like=True):
     def auth_path(self) -> str:
         """Return the mount as Vault's commands take it, with `auth/`; the path as written where it leads to no login."""
         return f"{AUTH}/{self.mount}" if self.mount else self.path
+
+
+def namespace_of(written: str) -> str:
+    """Return a Vault namespace as it is sent with a request: no slash at either end; `root` is the root, which is ""."""
+    namespace = written.strip("/")
+    return "" if namespace == ROOT else namespace
 
 
 def mount_path(written: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from webhook.rolecheck.role_ref import mount_path
+from webhook.rolecheck.role_ref import mount_path, namespace_of
 from webhook.settings.parsers import Address, auth_mounts
 
 
@@ -53,7 +53,7 @@ def control(found: Mapping[str, Any], given: Mapping[str, str]) -> Control:
         found: every variable without prefix, to its value as read.
         given: the same, to its text as given or by default.
     """
-    namespace = given["VAULT_NAMESPACE"].strip("/")
+    namespace = namespace_of(given["VAULT_NAMESPACE"])
     method = VaultAuth(found["CONTROL_VAULT_AUTH"])
     path = given["CONTROL_VAULT_AUTH_PATH"] or ("auth/approle" if method is VaultAuth.APPROLE else _usual_path(given))
     usual = "/".join(filter(None, (namespace, _usual_path(given))))
@@ -71,7 +71,7 @@ def control(found: Mapping[str, Any], given: Mapping[str, str]) -> Control:
         vault_address=found["CONTROL_VAULT_ADDR"] or given["VAULT_ADDR"],
         vault_ca_file=found["CONTROL_VAULT_CA_FILE"],
         vault_ca_certificates=found["VAULT_CACERT_BYTES"],
-        vault_namespace=found["CONTROL_VAULT_NAMESPACE"].strip("/") or namespace,
+        vault_namespace=namespace_of(found["CONTROL_VAULT_NAMESPACE"]) or namespace,
         vault_auth=method,
         vault_auth_path=mount_path(path),
         vault_role=found["CONTROL_VAULT_ROLE"],

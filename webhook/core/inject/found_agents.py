@@ -5,6 +5,7 @@ volume at an agent's home and is given a configuration.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -48,32 +49,48 @@ def find(pod: Pod, *, marked: bool) -> FoundAgents:
     Raises:
         Refused: a container has an agent's name and is none.
     """
-    spec = pod.spec
-    if spec is None:
+    agents = [agent for container, native in _containers(pod) if (agent := _agent(container, native, marked=marked))]
+    if not agents:
         return NONE
-    found = NONE
-    for container, native in _containers(pod):
-        home = _home(container)
-        if home is None and container.name not in (names.INIT_AGENT, names.SIDECAR):
-            continue
-        if not (marked or (home is not None and _is_configured(container))):
-            if home is not None and container.name not in (names.INIT_AGENT, names.SIDECAR):
-                continue
-            raise refused(
-                Reason.NAME_TAKEN,
-                f"container {container.name}",
-                "the pod has a container of its own with the agent's name",
-                "Rename it, or remove the annotation agent-inject",
-            )
-        is_init = home == names.HOME_INIT or (home is None and container.name == names.INIT_AGENT)
-        found = FoundAgents(
-            names=found.names | {container.name or ""},
-            has_init=found.has_init or is_init,
-            has_sidecar=found.has_sidecar or not is_init,
-            sidecar_is_native=found.sidecar_is_native or (native and not is_init),
-            by_us=found.by_us or any(mount.mountPath == names.TOKEN_PATH for mount in container.mounts),
+    return FoundAgents(
+        names=frozenset(agent.name for agent in agents),
+        has_init=any(agent.is_init for agent in agents),
+        has_sidecar=not all(agent.is_init for agent in agents),
+        sidecar_is_native=any(agent.is_native and not agent.is_init for agent in agents),
+        by_us=any(agent.by_us for agent in agents),
+    )
+
+
+class _Agent(NamedTuple):
+    """One agent."""
+
+    name: str
+    is_init: bool
+    is_native: bool
+    by_us: bool
+
+
+def _agent(container: Container, is_native: bool, *, marked: bool) -> _Agent | None:  # noqa: FBT001 as _containers yields it
+    """Return what a container is of an injection; None for a container of the pod's own."""
+    home = _home(container)
+    has_name = container.name in (names.INIT_AGENT, names.SIDECAR)
+    if home is None and not has_name:
+        return None
+    if not (marked or (home is not None and _is_configured(container))):
+        if home is not None and not has_name:
+            return None
+        raise refused(
+            Reason.NAME_TAKEN,
+            f"container {container.name}",
+            "the pod has a container of its own with the agent's name",
+            "Rename it, or remove the annotation agent-inject",
         )
-    return found
+    return _Agent(
+        name=container.name or "",
+        is_init=home == names.HOME_INIT or (home is None and container.name == names.INIT_AGENT),
+        is_native=is_native,
+        by_us=any(mount.mountPath == names.TOKEN_PATH for mount in container.mounts),
+    )
 
 
 def _containers(pod: Pod) -> Iterator[tuple[Container, bool]]:

@@ -28,6 +28,7 @@ from webhook.rolecheck.attempt import Attempt
 from webhook.rolecheck.bindings.snapshot import Snapshot
 from webhook.rolecheck.login import Target, check, resolve, subject_of
 from webhook.rolecheck.login_request import Disclosure, LoginRequest, Mode, PolicyCheck, Rules
+from webhook.rolecheck.role_ref import namespace_of
 from webhook.rolecheck.verdict import Finding, Level, Problem, Verdict
 from webhook.rolecheck.wording import finding
 
@@ -94,7 +95,7 @@ class ReadAccess:
         policies = policies_of(target.role, target.mount, snapshot)
         self._grants = Grants(policies, target.role, attempt, snapshot, now)
         owner = target.mount.namespace
-        self._around = Surroundings(snapshot, owner if request.asks_in is None else request.asks_in.strip("/"))
+        self._around = Surroundings(snapshot, owner if request.asks_in is None else namespace_of(request.asks_in))
         inner = owner.removeprefix(self._around.namespace).strip("/")
         self._inner = f"{inner}/" if inner else ""
 

@@ -31,7 +31,7 @@ from webhook.rolecheck.bindings.shapes import (
 )
 from webhook.rolecheck.bindings.snapshot import AuthConfig, AuthMount, PolicyEntry, SecretMount, SecretMounts, Snapshot
 from webhook.rolecheck.bindings.vault_values import Flag, Number, flag, seconds, unix_time
-from webhook.rolecheck.role_ref import mount_path
+from webhook.rolecheck.role_ref import mount_path, namespace_of
 
 __all__ = ["BindingsError", "Snapshot", "load", "load_json"]
 
@@ -161,7 +161,7 @@ def _auth_mount(text: MountShape, place: str, parse_yaml: ParseYaml) -> AuthMoun
     texts = dict(_roles(text.roles, f"{place}.roles"))
     return AuthMount(
         path=path,
-        namespace=(text.namespace or "").strip("/"),
+        namespace=namespace_of(text.namespace or ""),
         type=text.type,
         accessor=text.accessor or "",
         complete=_flag(text.complete, f"{place}.complete", default=True),
@@ -268,7 +268,7 @@ def _policies(raws: Iterable[msgspec.Raw]) -> dict[tuple[str, str], PolicyEntry]
         with _item("policies", index) as place:
             text = decode(raw, _POLICY, place)
             policy = _policy(text, place)
-            key = (text.namespace or "").strip("/"), policy.name
+            key = namespace_of(text.namespace or ""), policy.name
             if key in policies:
                 raise _duplicate(
                     f"{place}.name", f"policy {clean(policy.name)}", "Keep one; case does not tell them apart."
@@ -297,7 +297,7 @@ def _secret_mounts(raws: Iterable[msgspec.Raw]) -> SecretMounts:
             path = (text.path or "").strip("/")
             if not path:
                 raise BindingsError(f"{place}.path", "a mount needs a path", "Take it from `vault secrets list`.")
-            siblings = mounts.setdefault(None if text.namespace is None else text.namespace.strip("/"), {})
+            siblings = mounts.setdefault(None if text.namespace is None else namespace_of(text.namespace), {})
             if path in siblings:
                 raise _duplicate(f"{place}.path", f"secrets mount {clean(path)}", "Keep one of them.")
             siblings[path] = SecretMount(path=path, kv_version=_kv_version(text, place))
