@@ -29,8 +29,9 @@ test: $(VENV)/.test ## Run every test, those on the real cluster too (root); ARG
 test-fast: $(VENV)/.test ## Run the tests that need no cluster and little time.
 	$(BIN)/python -m pytest -m "not cluster and not slow" $(ARGS)
 
-fuzz: $(VENV)/.fuzz ## Feed the admission code with what atheris makes up; SECONDS=60 for each entry point.
-	@for entry in tests/fuzz/fuzz_*.py; do echo "$$entry for $(SECONDS) s"; $(BIN)/python $$entry -max_total_time=$(SECONDS) -max_len=20000 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 || exit 1; done
+fuzz: $(VENV)/.fuzz ## Feed the code with what atheris makes up, SECONDS=60 for each entry point; finds go to build/fuzz.
+	@mkdir -p build/fuzz
+	@for entry in tests/fuzz/fuzz_*.py; do echo "$$entry for $(SECONDS) s"; $(BIN)/python $$entry -max_total_time=$(SECONDS) -max_len=20000 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ -verbosity=0 -print_final_stats=1 || exit 1; done
 
 truth: $(VENV)/.test ## Ask a live OpenBao N=20000 random questions of each kind and compare; SEED=... repeats a run (root).
 	TRUTH_N=$(N) TRUTH_SEED=$(SEED) $(BIN)/python -m pytest -q tests/truth $(ARGS)
