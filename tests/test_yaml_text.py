@@ -155,7 +155,7 @@ def test_nothing_but_the_one_error_is_raised(text: str) -> None:
 @given(text=st.text("ab:-[]{}&*|>'\"# \n1", max_size=60))
 def test_what_is_written_says_what_was_read(text: str) -> None:
     with contextlib.suppress(YamlTextError):
-        read = kept_documents(text.encode())
+        read = [document for document in kept_documents(text.encode()) if isinstance(document, dict)]
         assert kept(write(read).encode()) == plain(read)
 
 

@@ -69,8 +69,9 @@ def try_manifest(text: bytes) -> None:
     with documented(manifests.ManifestError):
         documents = manifests.load("f", text)
         before = yaml_text.plain(documents)
-        again = yaml_text.kept_documents(yaml_text.write(documents).encode())
-        assert yaml_text.plain(again) == [document for document in before if document is not None], (before, again)
+        if all(isinstance(document, dict) for document in documents):  # nothing else is ever written
+            again = yaml_text.kept_documents(yaml_text.write(documents).encode())
+            assert yaml_text.plain(again) == before, (before, again)
         judged = list(asking.replies([("f", documents)], ask, namespace="default", template_paths=["a.b", "spec.*"]))
         for output in check.OUTPUTS:
             check.render([check.line_of(one) for one in judged], output).encode()
