@@ -134,10 +134,16 @@ CALLS = [
     '{{/* {{ */}}{{ with secret "auth/token/lookup-self" }}{{ .Data.id }}{{ end }}',
     '{{ "}}" }}{{ with secret "auth/token/lookup-self" }}{{ .Data.id }}{{ end }}',
 ]
+OTHER_ENDS = {  # closing delimiters that Go takes for a part of what they follow
+    "=": '{{ with $x := secret (print "auth/token/" "lookup-self") ={{ $x.Data.id ={{ end =',
+    "+": '{{ with and 1+0i (secret (print "auth/token/" "lookup-self")) +{{ .Data.id +{{ end +',
+    "-": '{{- with secret (print "auth/token/" "lookup-self") -{{ .Data.id -{{ end -',
+}
 TOKEN_REQUESTS = [
     *({"agent-inject-secret-x": path} for path in PATHS),
     *({"agent-inject-template-x": f'{{{{ with secret "{path}" }}}}{{{{ .Data.id }}}}{{{{ end }}}}'} for path in PATHS),
     *({"agent-inject-template-x": template} for template in CALLS),
+    *({"agent-template-right-delim-x": end, "agent-inject-template-x": text} for end, text in OTHER_ENDS.items()),
 ]
 
 

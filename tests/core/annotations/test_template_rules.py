@@ -121,6 +121,6 @@ def test_and_nowhere_else(path):
 
 
 @pytest.mark.parametrize(("delimiter", "plain"), [("{{", True), ("<%", True), ("[[", True), ("", False), ('"', False)])
-@pytest.mark.parametrize("more", ["", "x", " ", "`", "(", "$", "|", ".", "'", "é", "\n"])
+@pytest.mark.parametrize("more", ["", "x", " ", "`", "(", "$", "|", ".", "'", "é", "\n", "=", "+", "-"])
 def test_delimiters_are_plain_punctuation(delimiter, plain, more):
     assert is_plain_delimiter(delimiter + more) == (plain and not more)

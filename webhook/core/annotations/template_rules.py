@@ -38,7 +38,8 @@ DELIMITERS_MAX = 4  # kinds of closing delimiters in one pod; each costs a patte
 TEMPLATES_MAX = 98_304  # characters of all templates of a pod; an agent's configuration holds no more
 
 _DELIMITER = re.compile(r"[!-/:-@\[-^`{-~]{1,16}")  # punctuation but `_`
-_NOT_IN_DELIMITERS = frozenset("\"'`.$()|")  # what begins a token inside an action
+# What begins a token inside an action, or stands within one: `:=`, `1e+5`, and the `-` that trims.
+_NOT_IN_DELIMITERS = frozenset("\"'`.$()|=+-")
 _CALLS = ("secret", "secrets", "pkiCert")  # the functions that reach Vault
 _NAMES = "|".join(sorted((*_CALLS, *DENIED_FUNCTIONS), key=len, reverse=True))
 _BLANKS = " \t\r\n"
