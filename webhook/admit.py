@@ -152,8 +152,8 @@ def _annotations(pod: Pod) -> Mapping[str, str | None]:
 
 
 def _shown(name: str) -> str:
-    """Return a name for log and audit: Vault's own are short, an author's may be of any size."""
-    return name if len(name) <= NAME_MAX else clean(name, NAME_MAX)
+    """Return a name for log and audit: Vault's own are short and print, an author's may be anything."""
+    return clean(name, NAME_MAX)
 
 
 def _malformed(problem: str) -> Answer:

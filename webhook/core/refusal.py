@@ -5,6 +5,7 @@ from webhook.reasons import CATALOGUE, Reason
 
 MESSAGE_MAX = 300  # characters; what an event and a terminal show whole
 VALUE_MAX = 60
+PROBLEM_MIN = 80  # of a problem at least: a long one gives way to the remedy, which is what helps
 WARNING_MAX = 240  # the API server cuts at 256 once there is much to say
 WARNINGS_MAX = 16  # of one answer: together below the 4,096 characters after which the API server drops the rest
 WARNINGS_OF_A_KIND_MAX = 2 * WARNINGS_MAX  # made at all; a pod may give cause for thousands
@@ -39,11 +40,10 @@ def refused(
         secret: show *** instead of the value.
     """
     shown = "" if value is None else f' "{"***" if secret else clean(value, VALUE_MAX)}"'
-    tail = f" ({reason})"
-    head = f"{clean(subject, 100)}{shown}: {clean(problem, MESSAGE_MAX)}." + (
-        f" {clean(remedy, MESSAGE_MAX)}." if remedy else ""
-    )
-    return Refused(reason, cut(head, MESSAGE_MAX - len(tail)) + tail)
+    start, tail = f"{clean(subject, 100)}{shown}: ", f" ({reason})"
+    end = f". {clean(remedy, MESSAGE_MAX)}." if remedy else "."
+    room = max(PROBLEM_MIN, MESSAGE_MAX - len(start) - len(end) - len(tail))
+    return Refused(reason, cut(f"{start}{clean(problem, room)}{end}", MESSAGE_MAX - len(tail)) + tail)
 
 
 def warning(subject: str, problem: str) -> str:
