@@ -194,7 +194,8 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.AGENT_CONFIG_NOT_INSPECTED: Entry(
         0,
-        "An agent's configuration was not examined: it comes from a ConfigMap, or a container patch hides how the agent logs in.",
+        "An agent's configuration was not examined: it comes from a ConfigMap, or a container patch, or an agent that the pod"
+        " brings, hides how it logs in.",
         "Nothing to do; configure the agent by annotations to have the login checked.",
     ),
     Reason.BINDINGS_UNAVAILABLE: Entry(

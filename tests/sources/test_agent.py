@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.core.asking import ask, pod_with
+from tests.core.asking import PREFIX, ask, pod_with
 from webhook.core.inject.names import TOKEN_PATH
 from webhook.rolecheck.bindings.load import Snapshot, load
 from webhook.yaml_text import documents
@@ -200,6 +200,7 @@ class TestPatchedAgents:
             [variable("VAULT_CONFIG", encoded(config(vault={"address": "https://vault:8200", "namespace": "admin"})))],
             [variable("VAULT_CONFIG", encoded(config(vault=[])))],
             [{"op": "add", "path": "/lifecycle/postStart", "value": {"exec": {"command": ["id"]}}}],
+            [{"op": "add", "path": "/livenessProbe", "value": {"exec": {"command": ["id"]}}}],
             *[
                 [{"op": "add", "path": "/volumeMounts/-", "value": {"name": "app", "mountPath": path}}]
                 for path in ("/bin", "/usr/bin/", "/home/vault/config.json", "/etc/../bin", "/", "/etc", "/lib/x")
@@ -219,6 +220,7 @@ class TestPatchedAgents:
         [
             [variable("TZ", "Europe/Berlin"), variable("VAULT_LOG_LEVEL", "debug"), variable("BAO_ADDR", "https://x")],
             [{"op": "replace", "path": "/image", "value": "mirror/vault:1"}],
+            [{"op": "add", "path": "/readinessProbe", "value": {"httpGet": {"port": 8200}}}],
             [{"op": "add", "path": "/resources/limits/cpu", "value": "1"}],
             [{"op": "add", "path": "/volumeMounts/-", "value": {"name": "app", "mountPath": "/etc/ssl/certs"}}],
             [variable("VAULT_CONFIG", PLAIN)],
@@ -232,10 +234,11 @@ class TestPatchedAgents:
         swap = {"op": "add", "path": "/volumeMounts/-", "value": {"name": "app", "mountPath": f"{TOKEN_PATH}/token"}}
         assert judged(patched(swap)).answer.outcome.findings == ("AudienceUndecidable",)
 
-    def test_in_the_second_round_a_patched_agent_is_not_seen(self):
-        pod = patched(variable("X", "y"))
-        injected = judged(pod).pod
-        assert judged(injected).answer.outcome.findings == UNSEEN
+    @pytest.mark.parametrize(("change", "findings"), [(variable("X", "y"), ()), (OTHER_COMMAND, UNSEEN)])
+    def test_the_second_round_finds_what_the_first_found(self, change, findings):
+        first_round = judged(patched(change))
+        assert first_round.answer.outcome.findings == findings
+        assert judged(first_round.pod).answer.outcome.findings == findings
 
     def test_with_the_check_off_nothing_is_missed(self):
         pod = patched(OTHER_COMMAND)
@@ -243,6 +246,39 @@ class TestPatchedAgents:
 
     def test_a_configuration_from_a_configmap_is_not_seen(self):
         assert judged(pod_with({"agent-configmap": "mine"})).answer.outcome.findings == UNSEEN
+
+
+class TestAgentsThatAPodBrings:
+    """Whoever writes the agents into the pod is judged by what these do, whether or not the pod is marked as injected."""
+
+    @staticmethod
+    def brought(member, *, marked, mode="classic", **members):
+        pod = judged(pod_with(), AGENT_INJECT_SIDECAR_MODE=mode).pod
+        if not marked:
+            del pod["metadata"]["annotations"][PREFIX + "agent-inject-status"]
+        agent = next(c for c in pod["spec"][member] if c["name"].startswith("vault-agent"))
+        agent |= members
+        return judged(pod, AGENT_INJECT_SIDECAR_MODE=mode)
+
+    @pytest.mark.parametrize(
+        ("member", "mode"), [("containers", "classic"), ("initContainers", "classic"), ("initContainers", "native")]
+    )
+    @pytest.mark.parametrize("marked", [True, False])
+    def test_each_is_read_as_it_is(self, member, mode, marked):
+        env = [{"name": "VAULT_CONFIG", "value": AS_ADMIN}]
+        result = self.brought(member, marked=marked, mode=mode, env=env)
+        assert result.reason == "ServiceAccountNotBound"
+        assert result.message.startswith("container vault-agent")
+
+    @pytest.mark.parametrize("members", [{"args": ["id"]}, {"envFrom": [{"secretRef": {"name": "x"}}]}])
+    @pytest.mark.parametrize("marked", [True, False])
+    def test_what_cannot_be_read_says_so(self, members, marked):
+        assert self.brought("containers", marked=marked, **members).answer.outcome.findings == UNSEEN
+
+    @pytest.mark.parametrize("mode", ["classic", "native"])
+    def test_our_own_are_as_before(self, mode):
+        result = self.brought("initContainers", marked=True, mode=mode)
+        assert (result.allowed, result.operations, result.answer.outcome.findings) == (True, [], ())
 
 
 @pytest.mark.parametrize("path", ["auth/x/../kubernetes", "./auth/kubernetes", "auth/kubernetes/.."])

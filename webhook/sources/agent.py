@@ -38,10 +38,13 @@ class AgentClaim(Struct, frozen=True):
     request: LoginRequest
     intent: Intent
     patch: str = ""  # the annotation that makes it another login than the others say
+    container: str = ""  # the agent, in the pod before we looked, that logs in otherwise than the annotations say
 
     def subject(self, part: Part) -> Subject:
-        """Return the annotation that says this part of the login; a patch is never shown, it may hold secrets."""
+        """Return what says this part of the login; neither a patch nor a container is shown, they may hold secrets."""
         intent = self.intent
+        if self.container:
+            return Subject(f"container {self.container}", None)
         if self.patch:
             return Subject(intent.annotation(self.patch), None)
         in_config = not intent.role and intent.auth_config.get("role")
@@ -100,6 +103,8 @@ def claims(
     """
     who = _Who(pod, token, namespace, rules, plan)
     as_annotated = AgentLogin.of_intent(intent)
+    if plan.found and not intent.configmap:
+        return _of_found(who, intent)
     if intent.configmap or not (intent.sidecar_patch or intent.init_patch):
         return (AgentClaim(who.request(as_annotated, inspected=not intent.configmap), intent),)
     found: dict[LoginRequest, AgentClaim] = {}
@@ -108,6 +113,18 @@ def claims(
         request = who.request(read or as_annotated, inspected=read is not None)
         found.setdefault(request, AgentClaim(request, intent, patch if read != as_annotated else ""))
     return tuple(found.values()) or (AgentClaim(who.request(as_annotated, inspected=False), intent),)
+
+
+def _of_found(who: "_Who", intent: Intent) -> tuple[AgentClaim, ...]:
+    """Return the logins of agents that the pod brings: added in an earlier round, by another injector, or by its author."""
+    as_annotated = AgentLogin.of_intent(intent)
+    claims: dict[LoginRequest, AgentClaim] = {}
+    for name, container in who.plan.found:
+        read = of_container(container, intent, who.token)
+        differs = read is not None and read.target != as_annotated.target
+        request = who.request(read if read and differs else as_annotated, inspected=read is not None)
+        claims.setdefault(request, AgentClaim(request, intent, container=name if differs else ""))
+    return tuple(claims.values())
 
 
 def _agents(plan: Plan, intent: Intent) -> Iterator[tuple[str, bytes]]:

@@ -53,6 +53,11 @@ class AgentLogin(Struct, frozen=True):
         token_file = intent.auth_config.get(TOKEN_PATH_MEMBER.get(intent.auth_type, ""), "")
         return cls(intent.address, intent.auth_type, intent.auth_path, intent.namespace, intent.login_role, token_file)
 
+    @property
+    def target(self) -> tuple[str, ...]:
+        """Where it logs in and as which role, whatever its token."""
+        return self.server, self.auth_type, self.auth_path, self.namespace, self.role
+
 
 class _Container(Struct):
     """What decides how a container logs in."""
@@ -63,6 +68,15 @@ class _Container(Struct):
     envFrom: list[Any] = []  # noqa: N815 the API's name
     volumeMounts: list["_Mount"] = []  # noqa: N815 the API's name
     lifecycle: "_Lifecycle | None" = None
+    startupProbe: "_Probe | None" = None  # noqa: N815 the API's name
+    livenessProbe: "_Probe | None" = None  # noqa: N815 the API's name
+    readinessProbe: "_Probe | None" = None  # noqa: N815 the API's name
+
+    @property
+    def probing(self) -> list[Any]:
+        """What its probes run."""
+        probes = (self.startupProbe, self.livenessProbe, self.readinessProbe)
+        return [probe.exec for probe in probes if probe and probe.exec]
 
 
 class _Variable(Struct):
@@ -78,6 +92,10 @@ class _Mount(Struct):
 
 class _Lifecycle(Struct):
     postStart: Any = None  # noqa: N815 the API's name
+
+
+class _Probe(Struct):
+    exec: Any = None
 
 
 _decode = msgspec.json.Decoder(_Container).decode
@@ -116,6 +134,8 @@ def _effective(variables: Iterable[_Variable]) -> dict[str, str | None]:
 def _runs_our_script(container: _Container, intent: Intent) -> bool:
     """Tell whether the container runs one of our scripts and nothing beside it, with no variables from elsewhere."""
     if container.envFrom or (container.lifecycle and container.lifecycle.postStart):
+        return False
+    if any(run != {"command": list(scripts.probe(intent))} for run in container.probing):
         return False
     ours = (list(scripts.start(kind, intent)) for kind in AgentKind)
     return container.command == [*scripts.STARTING_SHELL] and container.args in ours

@@ -1,6 +1,7 @@
 """What to add to a pod: volumes, agent containers, mounts. Conflicts with the pod are refused, what is there already is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +24,7 @@ from webhook.core.inject.volumes import agent_mounts, secret_volumes, volumes
 from webhook.core.json_template import elements
 from webhook.core.pod import Pod, Spec
 from webhook.core.refusal import Refused, refused, warning
-from webhook.core.review import Review
+from webhook.core.review import Review, raw_containers
 from webhook.reasons import Reason
 
 _encode = msgspec.json.Encoder().encode
@@ -41,6 +42,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     mark: bool = False  # write the status annotation
     injection_type: str = ""  # as the reference's metric names it; "" when no agent is added
     has_agent: bool = True  # the pod has an agent, added now or before
+    found: Sequence[
+        tuple[str, bytes]
+    ] = ()  # agents that were there before: container's name, and the container as JSON
     token_is_ours: bool = True  # False: another injector's agent logs in with a token we know nothing of
     token_files: TokenFiles = TokenFiles()  # what an agent told to log in with another file would find there
     warnings: Sequence[str] = ()
@@ -71,7 +75,7 @@ def build(
     spec = _spec_of(pod)
     agents = found_agents.find(pod, marked=marked)
     if agents.names:
-        return _complete(spec, intent, token, agents, marked=marked)
+        return _complete(review, spec, intent, token, agents, marked=marked)
     if marked:
         problem = "the pod is marked as injected and has no agent; nothing is added. Remove this annotation"
         return Plan(has_agent=False, warnings=[warning(intent.annotation("agent-inject-status"), problem)])
@@ -164,7 +168,9 @@ def _refuse_taken_names(spec: Spec, added: Mapping[str, object], secrets: Mappin
             )
 
 
-def _complete(spec: Spec, intent: Intent, token: LoginToken, agents: FoundAgents, *, marked: bool) -> Plan:
+def _complete(
+    review: Review, spec: Spec, intent: Intent, token: LoginToken, agents: FoundAgents, *, marked: bool
+) -> Plan:
     """Return what a pod that has agents still lacks: mounts of containers that others added after us."""
     if not agents.is_complete(pre_populate=intent.pre_populate, pre_populate_only=intent.pre_populate_only):
         missing = "sidecar" if not agents.has_sidecar else "init container"
@@ -175,15 +181,25 @@ def _complete(spec: Spec, intent: Intent, token: LoginToken, agents: FoundAgents
             "Recreate the pod from its original manifest",
         )
     volumes = {volume.name for volume in spec.volumes or ()}
+    found = [*_as_submitted(review, agents.names)]
     if not (agents.by_us and names.SECRETS in volumes):
-        return Plan(token_is_ours=False)  # another injector's work, whole: left alone
+        return Plan(token_is_ours=False, found=found)  # another injector's work, whole: left alone
     own = (*(spec.containers or ()), *(spec.initContainers or ()))
     mounted = [mount for container in own if container.name in agents.names for mount in container.mounts]
     return Plan(
         mounts=app_mounts(spec, intent, secret_volumes(intent), agents.names),
         mark=not marked,
+        found=found,
         token_files=TokenFiles.of(spec, token, mounted),
     )
+
+
+def _as_submitted(review: Review, wanted: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the containers of these names as they are written, those that stay beside the app first."""
+    for member in raw_containers(review).values():
+        for container in member:
+            if (name := container.get("name")) in wanted:
+                yield str(name), _encode(container)
 
 
 def _shares_process_namespace(spec: Spec, intent: Intent) -> bool:
