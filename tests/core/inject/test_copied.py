@@ -197,6 +197,12 @@ def test_many_mounts_cost_one_look_each(n):
     assert len(copied(result)) == n
 
 
+def test_what_two_agents_would_mount_is_bounded():
+    result = copy(app(*(f"/p{i}" for i in range(20_000))))
+    assert (result.reason, result.operations) == ("AnnotationInvalid", [])
+    assert f'{PREFIX}{KEY} "app": ' in result.message
+
+
 def test_a_path_no_kernel_takes_is_left_out():
     assert copied(copy(app("/" + "a/" * 3_000, "/data"))) == ["/data"]
 

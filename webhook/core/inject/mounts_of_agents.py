@@ -12,10 +12,11 @@ from webhook.core.inject.places import parts_of
 from webhook.core.inject.volumes import AddedMount
 from webhook.core.json_template import elements
 from webhook.core.pod import Spec, VolumeMount
-from webhook.core.refusal import refused, warning
+from webhook.core.refusal import Refused, refused, warning
 from webhook.core.review import Review
 from webhook.reasons import Reason
 
+BYTES_MAX = 262_144  # of one agent's mounts, as JSON; a pod has up to two agents, and etcd takes 1.5 MiB a pod
 _NOT_HELD = "no mount of the agent holds this path"
 
 
@@ -51,9 +52,22 @@ def mounts_of_agents(
     copies = copied_mounts(review, spec, intent, policy, mounts, file) if intent.copy_mounts_of else Copies()
     seen = [VolumeMount(names.HOME_SIDECAR, names.HOME), *(VolumeMount(m.name, m.mountPath) for m in mounts)]
     seen += [VolumeMount(m["name"], m["mountPath"], m.get("subPath"), m.get("subPathExpr")) for m in copies.mounts]
+    encoded = elements([*mounts, *copies.mounts])
+    if len(encoded) > BYTES_MAX:
+        raise _too_much(intent, len(encoded))
     files = TokenFiles.of(spec, token, seen)
     doubts = _unless_held(file, files, intent, policy) if file else []
-    return MountsOfAgents(elements([*mounts, *copies.mounts]), files, [*copies.warnings, *doubts])
+    return MountsOfAgents(encoded, files, [*copies.warnings, *doubts])
+
+
+def _too_much(intent: Intent, size: int) -> Refused:
+    return refused(
+        Reason.ANNOTATION_INVALID,
+        intent.annotation("agent-copy-volume-mounts" if intent.copy_mounts_of else "secret-volume-path-<name>"),
+        f"the mounts of an agent have {size} bytes, more than {BYTES_MAX}",
+        "Copy the mounts of a container that has fewer" if intent.copy_mounts_of else "Give the secrets one path",
+        value=intent.copy_mounts_of or None,
+    )
 
 
 def _unless_held(file: str, files: TokenFiles, intent: Intent, policy: PresetPolicy) -> list[str]:
