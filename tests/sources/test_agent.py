@@ -98,6 +98,20 @@ def judged(pod, **settings):
     return ask(pod, bindings=known, settings={"AGENT_INJECT_BINDINGS": "given", **settings})
 
 
+def with_own_token(mount):
+    """A pod whose agents log in with the app's own token at /own/token; a patch mounts something else besides."""
+    tokens = [
+        {"name": name, "projected": {"sources": [{"serviceAccountToken": {"path": "token", "audience": audience}}]}}
+        for name, audience in (("own", "vault"), ("other", "elsewhere"))
+    ]
+    own = {"name": "app", "image": "app:1", "volumeMounts": [{"name": "own", "mountPath": "/own"}]}
+    annotations = {"agent-copy-volume-mounts": "app", "auth-config-token-path": "/own/token"}
+    if mount:
+        annotations["agent-json-patch"] = json.dumps([{"op": "add", "path": "/volumeMounts/-", "value": mount}])
+    volumes = [*tokens, {"name": "secret", "secret": {"secretName": "x"}}]
+    return pod_with(annotations, containers=[own], volumes=volumes)
+
+
 PLAIN = encoded(config())
 AS_ADMIN = encoded(config(("config", {"role": "admin"})))
 OTHER_COMMAND = {"op": "replace", "path": "/args", "value": ["vault agent -config=/tmp/mine.hcl"]}
@@ -233,6 +247,24 @@ class TestPatchedAgents:
     def test_another_token_in_the_place_of_ours_has_an_audience_we_do_not_know(self):
         swap = {"op": "add", "path": "/volumeMounts/-", "value": {"name": "app", "mountPath": f"{TOKEN_PATH}/token"}}
         assert judged(patched(swap)).answer.outcome.findings == ("AudienceUndecidable",)
+
+    @pytest.mark.parametrize(
+        ("mount", "findings"),
+        [
+            (None, ()),
+            ({"name": "other", "mountPath": "/elsewhere"}, ()),
+            ({"name": "other", "mountPath": "/own/"}, ("AudienceUndecidable",)),
+            ({"name": "other", "mountPath": "/x/../own"}, ("AudienceUndecidable",)),
+            ({"name": "secret", "mountPath": "/own/token", "subPath": "token"}, ("AudienceUndecidable",)),
+        ],
+    )
+    def test_a_mount_over_the_token_that_annotations_name_hides_it(self, mount, findings):
+        result = judged(with_own_token(mount))
+        assert (result.allowed, result.answer.outcome.findings) == (True, findings)
+
+    def test_another_token_at_the_place_that_annotations_name_is_the_one_judged(self):
+        result = judged(with_own_token({"name": "other", "mountPath": "/own/token", "subPath": "token"}))
+        assert result.reason == "AudienceMismatch"
 
     @pytest.mark.parametrize(("change", "findings"), [(variable("X", "y"), ()), (OTHER_COMMAND, UNSEEN)])
     def test_the_second_round_finds_what_the_first_found(self, change, findings):

@@ -9,7 +9,7 @@ from webhook.core.annotations.api_audiences import is_api_servers
 from webhook.core.annotations.intent import Intent
 from webhook.core.annotations.key_warnings import WRITE, is_written
 from webhook.core.inject.agents import SIDECAR_ONLY
-from webhook.core.inject.login_token import LoginToken
+from webhook.core.inject.login_token import LoginToken, TokenFile, TokenFiles
 from webhook.core.inject.plan import Plan
 from webhook.core.pod import Pod, Spec, service_account
 from webhook.rolecheck import login
@@ -17,7 +17,7 @@ from webhook.rolecheck.bindings.roles import KubernetesRole
 from webhook.rolecheck.bindings.snapshot import Snapshot
 from webhook.rolecheck.login_request import Disclosure, FieldNames, LoginRequest, Rules
 from webhook.rolecheck.role_ref import RoleRef
-from webhook.sources.agent_login import AgentLogin, of_container
+from webhook.sources.agent_login import AgentLogin, mounts_of, of_container
 from webhook.sources.judgement import Part, Read, Subject
 
 FIELDS = FieldNames(
@@ -110,7 +110,7 @@ def claims(
     found: dict[LoginRequest, AgentClaim] = {}
     for patch, container in _agents(plan, intent):
         read = of_container(container, intent, token) if patch else as_annotated
-        request = who.request(read or as_annotated, inspected=read is not None)
+        request = who.request(read or as_annotated, inspected=read is not None, container=container if patch else None)
         found.setdefault(request, AgentClaim(request, intent, patch if read != as_annotated else ""))
     return tuple(found.values()) or (AgentClaim(who.request(as_annotated, inspected=False), intent),)
 
@@ -122,7 +122,8 @@ def _of_found(who: "_Who", intent: Intent) -> tuple[AgentClaim, ...]:
     for name, container in who.plan.found:
         read = of_container(container, intent, who.token)
         differs = read is not None and read.target != as_annotated.target
-        request = who.request(read if read and differs else as_annotated, inspected=read is not None)
+        login = read if read and differs else as_annotated
+        request = who.request(login, inspected=read is not None, container=container)
         claims.setdefault(request, AgentClaim(request, intent, container=name if differs else ""))
     return tuple(claims.values())
 
@@ -146,10 +147,10 @@ class _Who(NamedTuple):
     rules: Rules
     plan: Plan
 
-    def request(self, login: AgentLogin, *, inspected: bool) -> LoginRequest:
-        """Return the login as a request."""
+    def request(self, login: AgentLogin, *, inspected: bool, container: bytes | None = None) -> LoginRequest:
+        """Return the login as a request, its token as the container has it, where that may differ from the plan's."""
         pod = self.pod
-        audience, expiration_s = _token_terms(login, self)
+        audience, expiration_s = _token_terms(login, self, container)
         return LoginRequest(
             ref=RoleRef.parse(login.auth_path, login.namespace, role=login.role, server=login.server),
             asks_in=login.namespace,
@@ -164,9 +165,14 @@ class _Who(NamedTuple):
         )
 
 
-def _token_terms(login: AgentLogin, who: _Who) -> tuple[tuple[str, ...] | None, int | None]:
+def _token_terms(login: AgentLogin, who: _Who, container: bytes | None) -> tuple[tuple[str, ...] | None, int | None]:
     """Return audiences and lifetime of the token the agent reads, each None where it is unknown."""
-    token = who.plan.token_files.at(login.token_file) if login.token_file else who.token
+    token: LoginToken | TokenFile | None = who.token
+    if login.token_file:
+        files = who.plan.token_files
+        if container is not None:
+            files = TokenFiles.of(who.pod.spec or Spec(), who.token, mounts_of(container))
+        token = files.at(login.token_file)
     if token is None or not (login.token_is_ours and who.plan.token_is_ours):
         return None, None
     return (token.audience,) if token.audience else who.rules.default_token_audiences, token.expiration_s

@@ -8,7 +8,7 @@ that others fill in, programs or files put over ours. The image is taken for an 
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from webhook.core.annotations.intent import Intent
 from webhook.core.inject import names, scripts
 from webhook.core.inject.agent_config import AgentKind
 from webhook.core.inject.login_token import TOKEN_PATH_MEMBER, LoginToken
+from webhook.core.pod import Container, VolumeMount
 
 _AGENTS_OWN = (
     "BAO_",
@@ -99,6 +100,7 @@ class _Probe(Struct):
 
 
 _decode = msgspec.json.Decoder(_Container).decode
+_decode_mounts = msgspec.json.Decoder(Container).decode
 
 
 def of_container(container: bytes, intent: Intent, token: LoginToken) -> AgentLogin | None:
@@ -121,6 +123,14 @@ def of_container(container: bytes, intent: Intent, token: LoginToken) -> AgentLo
         return _of_config(_config(variables), variables, intent, token_is_ours=_mounts_token(read.volumeMounts, token))
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def mounts_of(container: bytes) -> Sequence[VolumeMount]:
+    """Return the mounts of a container, JSON; none where they cannot be read."""
+    try:
+        return _decode_mounts(container).mounts
+    except msgspec.DecodeError:
+        return ()
 
 
 def _effective(variables: Iterable[_Variable]) -> dict[str, str | None]:

@@ -47,6 +47,7 @@ class TokenFile(Struct, frozen=True):
     """A service account token in the agent containers: one of LoginToken's, or of a volume that was copied."""
 
     place: Parts
+    volume: str | None
     audience: str  # "" where its volume names none: the API server's default
     expiration_s: int | None
 
@@ -63,7 +64,7 @@ class TokenFiles(Struct, frozen=True):
         """Look through the mounts of an agent container, its home aside."""
         by_name = {volume.name: volume for volume in spec.volumes or ()}
         found = [
-            TokenFile(parts_of(f"{path}/{token.file_name}"), token.audience, token.expiration_s)
+            TokenFile(parts_of(f"{path}/{token.file_name}"), token.volume_name, token.audience, token.expiration_s)
             for path in token.mount_paths
         ]
         for mount in mounts:
@@ -74,18 +75,32 @@ class TokenFiles(Struct, frozen=True):
         return cls(found, mounts, frozenset(only))
 
     def at(self, path: str) -> TokenFile | None:
-        """Return the token at a path, None where there is none or it is unknown."""
+        """Return the token at a path, None where there is none, it is unknown, or more than one mount may show it."""
         place = parts_of(path)
-        return next((file for file in self.found if file.place == place), None)
+        shown = {(mount.name, mount.subPath, mount.subPathExpr) for mount in self._nearest(place)}
+        if len(shown) != 1:
+            return None
+        [(volume, _, _)] = shown
+        return next((file for file in self.found if file.place == place and file.volume == volume), None)
 
     def may_hold(self, path: str) -> bool:
         """Tell whether the agent could find a file at this path: a token, or something in a volume it mounts."""
         if self.at(path) is not None:
             return True
-        place = parts_of(path)
-        above = [mount for mount in self.mounts if place[: len(at := parts_of(mount.mountPath or ""))] == at]
-        nearest = max(above, key=lambda mount: len(parts_of(mount.mountPath or "")), default=None)
-        return nearest is not None and nearest.name not in self.only_tokens
+        return any(mount.name not in self.only_tokens for mount in self._nearest(parts_of(path)))
+
+    def _nearest(self, place: Parts) -> Sequence[VolumeMount]:
+        """Return the mounts that decide what is at a place: of those at or above it the deepest, mostly one."""
+        nearest: list[VolumeMount] = []
+        deepest = -1
+        for mount in self.mounts:
+            at = parts_of(mount.mountPath or "")
+            if len(at) < deepest or place[: len(at)] != at:
+                continue
+            if len(at) > deepest:
+                nearest, deepest = [], len(at)
+            nearest.append(mount)
+        return nearest
 
 
 def _token_files(volume: Volume, mount: VolumeMount) -> Iterator[TokenFile]:
@@ -95,7 +110,7 @@ def _token_files(volume: Volume, mount: VolumeMount) -> Iterator[TokenFile]:
         inside = parts_of(source.path or "")
         if source.path and not mount.subPathExpr and inside[: len(shown)] == shown:
             place = parts_of(mount.mountPath or "") + inside[len(shown) :]
-            yield TokenFile(place, source.audience or "", source.expirationSeconds)
+            yield TokenFile(place, volume.name, source.audience or "", source.expirationSeconds)
 
 
 def configured_file(intent: Intent) -> str:
